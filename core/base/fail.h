@@ -1,4 +1,5 @@
-/* Filling a struct lathe_error in one line: return fail(err, LATHE_E_INVALID, "port %d is taken", port). */
+/* Filling a struct lathe_error in one line: return fail(err, LATHE_E_INVALID, "port %d is taken",
+ * port). */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CORE_BASE_FAIL_H
 #define CORE_BASE_FAIL_H

@@ -13,9 +13,13 @@ struct sha256 {
 };
 int32_t sha256_open(struct sha256 *sha) LATHE_MUST_USE;
 void sha256_add(struct sha256 *sha, const void *data, size_t len_bytes);
-void sha256_close_hex(struct sha256 *sha, char hex[65]); /* finishes and releases; hex may be NULL */
+/* Finishes and releases; hex may be NULL. hex is "" when the digest failed (out of memory). */
+void sha256_close_hex(struct sha256 *sha, char hex[65]);
 void sha256_hex(const void *data, size_t len_bytes, char hex[65]);
 int32_t sha256_file_hex(const char *path, char hex[65], struct lathe_error *err) LATHE_MUST_USE;
+
+/* CRC-32 (IEEE 802.3, as in zlib); crc is 0 at first, then the previous result. */
+uint32_t crc32_add(uint32_t crc, const void *data, size_t len_bytes);
 
 void hex_encode(const void *data, size_t len_bytes, char *out); /* 2 * len + 1 bytes */
 int hex_decode(const char *hex, size_t hex_len, void *out);     /* 1 on success */
@@ -30,8 +34,8 @@ struct hmap;
 struct hmap *hmap_new(void);
 void hmap_free(struct hmap *map, void (*drop)(void *value)); /* NULL map or drop is fine */
 int32_t hmap_put(struct hmap *map, const char *key, void *value, void **old) LATHE_MUST_USE;
-void *hmap_get(const struct hmap *map, const char *key);     /* NULL: absent */
-void *hmap_remove(struct hmap *map, const char *key);        /* the value, or NULL */
+void *hmap_get(const struct hmap *map, const char *key); /* NULL: absent */
+void *hmap_remove(struct hmap *map, const char *key);    /* the value, or NULL */
 size_t hmap_count(const struct hmap *map);
 /* *cursor starts at 0; returns 0 at the end. Removing the entry just returned is allowed. */
 int hmap_next(const struct hmap *map, size_t *cursor, const char **key, void **value);

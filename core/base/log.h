@@ -14,8 +14,9 @@
 #define F_NONE ((const struct lathe_field *)0)
 
 /* Where lines go. Default before log_open: stderr at info. Thread: [loop] for open/close/reopen. */
-int32_t log_open(const char *path, int32_t level, struct lathe_error *err) LATHE_MUST_USE; /* NULL or "stderr" */
-int32_t log_reopen(struct lathe_error *err); /* after rotation */
+int32_t log_open(const char *path, int32_t level,
+                 struct lathe_error *err) LATHE_MUST_USE; /* NULL or "stderr" */
+int32_t log_reopen(struct lathe_error *err);              /* after rotation */
 void log_close(void);
 void log_set_level(int32_t level);
 int32_t log_get_level(void);
@@ -30,11 +31,11 @@ size_t log_tail(char *out, size_t cap);
 #ifndef LOG_MODULE
 #define LOG_MODULE "core"
 #endif
-#define log_at(level, msg, ...)                                                                    \
-    do {                                                                                           \
-        if ((level) <= log_get_level())                                                            \
-            log_event((level), LOG_MODULE, (msg),                                                  \
-                      (const struct lathe_field *const[]){__VA_ARGS__, NULL});                     \
+#define log_at(level, msg, ...)                                                \
+    do {                                                                       \
+        if ((level) <= log_get_level())                                        \
+            log_event((level), LOG_MODULE, (msg),                              \
+                      (const struct lathe_field *const[]){__VA_ARGS__, NULL}); \
     } while (0)
 #define log_error(msg, ...) log_at(LATHE_LOG_ERROR, msg, __VA_ARGS__)
 #define log_warn(msg, ...) log_at(LATHE_LOG_WARN, msg, __VA_ARGS__)

@@ -10,7 +10,7 @@
 /* All return NULL on failure. mem_new is zeroed. Thread: [any]. */
 void *mem_alloc(size_t len_bytes);
 void *mem_zalloc(size_t n, size_t size_bytes);
-void *mem_realloc(void *ptr, size_t n, size_t size_bytes); /* NULL: ptr is unchanged */
+void *mem_realloc(void *ptr, size_t n, size_t size_bytes);    /* NULL: ptr is unchanged */
 void *mem_aligned(size_t align, size_t n, size_t size_bytes); /* zeroed; release with mem_free */
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t len_bytes);
