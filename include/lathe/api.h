@@ -7,7 +7,7 @@
 #include "lathe/host.h"
 #include "lathe/params.h"
 
-#define LATHE_API_KIND "lathe.api/1"
+#define LATHE_KIND_API "lathe.api/1"
 
 struct lathe_json;
 struct lathe_request; /* one HTTP request; read and answered through lathe/http.h */

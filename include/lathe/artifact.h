@@ -6,7 +6,7 @@
 
 #include "lathe/status.h"
 
-#define LATHE_ARTIFACT_ID "lathe.artifact/1"
+#define LATHE_SERVICE_ARTIFACT "lathe.artifact/1"
 #define LATHE_ARTIFACT_SHA_MAX 65 /* lower-case hex and NUL */
 
 /* What a finished call brings; borrowed until done returns. */

@@ -6,7 +6,7 @@
 
 #include "lathe/status.h"
 
-#define LATHE_EVENTS_ID "lathe.events/1"
+#define LATHE_SERVICE_EVENTS "lathe.events/1"
 
 #define LATHE_EVENTS_TOPIC_MAX 200       /* bytes of a topic: UTF-8, no control byte */
 #define LATHE_EVENTS_TYPE_MAX 64         /* bytes of a type */

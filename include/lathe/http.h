@@ -6,7 +6,7 @@
 
 #include "lathe/api.h"
 
-#define LATHE_HTTP_SERVICE "lathe.http/1"
+#define LATHE_SERVICE_HTTP "lathe.http/1"
 
 struct lathe_stream; /* an answer that is written piece by piece */
 

@@ -7,7 +7,7 @@
 #include "lathe/host.h"
 #include "lathe/params.h"
 
-#define LATHE_STORAGE_KIND "lathe.storage/1"
+#define LATHE_KIND_STORAGE "lathe.storage/1"
 #define LATHE_STORAGE_TIMESERIES "lathe.storage.timeseries/1"
 
 /* Limits that every storage keeps and checks (LATHE_E_LIMIT or LATHE_E_INVALID beyond them). */

@@ -6,7 +6,7 @@
 
 #include "lathe/storage.h"
 
-#define LATHE_STORE_ID "lathe.store/1"
+#define LATHE_SERVICE_STORE "lathe.store/1"
 
 /* What a finished call brings; everything is borrowed until done returns. Members that a call does
  * not fill are 0 or NULL. */
