@@ -38,10 +38,10 @@ struct lathe_json_limits {
  * next() and pointer() are borrowed: valid while their container is alive and keeps them; acquire()
  * them to keep them longer.
  *
- * Building never needs a check per call: makers return NULL without memory, every function takes a
- * NULL handle, and set() or append() of a NULL value reports LATHE_E_NOMEM. take_ values are taken
- * even when the call fails. Reading never fails either: a NULL handle or another type yields the
- * given default.
+ * Builders stay short: makers return NULL without memory, every function takes a NULL handle, set()
+ * and append() of a NULL value report LATHE_E_NOMEM, and take_ values are taken even when the call
+ * fails. Check the status of a member that must not be missing. Reading never fails: a NULL handle
+ * or another type yields the given default.
  *
  *     struct lathe_json *o = j->object(j);
  *     j->set_string(o, "id", id);
