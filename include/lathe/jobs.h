@@ -63,7 +63,25 @@ struct lathe_job_info {
     const char *checkpoint_sha256;
 };
 
-/* What to run. Memory: borrowed for the call. */
+/* What to run. Memory: borrowed for the call.
+ *
+ * spec, members with their default; unknown ones are refused:
+ *   task        "rl.train" | "rl.evaluate" | "env.solve" | name of a lathe.task/1 component
+ *   env         {"name","options":{}}         algorithm {"name","options":{}}
+ *   engine      {"name","options":{}}: the shipped one when the algorithm needs one
+ *   seed        0 .. 2^63-1; drawn and recorded when absent
+ *   threads 1, n_envs 1, mode "continuous" | "episodic", total_steps | total_iterations
+ *   time_limit (the environment's), obs_norm false, reward_norm false, norm_gamma 0.99
+ *   eval        {"interval":0,"episodes":100,"seed":10000,"mode":"greedy","at_start":true,
+ *                "final_episodes":episodes,"sample_seed":0}
+ *   target      {"metric":"mean_return" | "success_rate" | "metrics.<name>","value":x}
+ *   checkpoint  {"interval":0,"keep":3,"best":true}
+ *   pace_ms 0, numerics "strict" | "fast"
+ *   init_model  id of a model whose weights start the run
+ *   model       id of the model that rl.evaluate plays; evaluate
+ * {"episodes","seed","mode","trials", "traces","info_rows","sample_seed"} solve {} for env.solve,
+ * spec {} for a lathe.task/1 component In the stored spec of a job every option is present, seed
+ * included. */
 struct lathe_job_request {
     uint32_t struct_size, flags; /* LATHE_JOB_ID_TIME */
     const char *owner;           /* id of the surface, required */
