@@ -185,3 +185,68 @@ char *api_dup(const char *text)
     copy[len] = '\0';
     return copy;
 }
+
+int32_t api_target(const struct api_kit *kit, struct api_targets *targets, const char *model,
+                   uint64_t *handle, struct lathe_error *err)
+{
+    size_t i, oldest = 0;
+    uint64_t fresh = 0;
+    char spec[96];
+    int32_t st;
+
+    for (i = 0; i < API_TARGETS; i++) {
+        if (targets->slot[i].handle && !strcmp(targets->slot[i].model, model)) {
+            targets->slot[i].used = ++targets->uses;
+            *handle = targets->slot[i].handle;
+            return LATHE_OK;
+        }
+        if (targets->slot[i].used < targets->slot[oldest].used)
+            oldest = i;
+    }
+    if (strlen(model) >= sizeof targets->slot[0].model)
+        return api_fail(err, LATHE_E_NOT_FOUND, "", "there is no such model");
+    snprintf(spec, sizeof spec, "{\"model\":\"%s\"}", model);
+    if ((st = kit->serve->open(kit->serve, spec, &fresh, err)) != LATHE_OK)
+        return st;
+    if (targets->slot[oldest].handle)
+        kit->serve->close(kit->serve, targets->slot[oldest].handle);
+    snprintf(targets->slot[oldest].model, sizeof targets->slot[oldest].model, "%s", model);
+    targets->slot[oldest].handle = *handle = fresh;
+    targets->slot[oldest].used = ++targets->uses;
+    return LATHE_OK;
+}
+
+void api_target_forget(const struct api_kit *kit, struct api_targets *targets, const char *model)
+{
+    size_t i;
+
+    for (i = 0; i < API_TARGETS; i++)
+        if (targets->slot[i].handle && !strcmp(targets->slot[i].model, model)) {
+            kit->serve->close(kit->serve, targets->slot[i].handle);
+            memset(&targets->slot[i], 0, sizeof targets->slot[i]);
+        }
+}
+
+void api_targets_close(const struct api_kit *kit, struct api_targets *targets)
+{
+    size_t i;
+
+    for (i = 0; i < API_TARGETS; i++)
+        if (targets->slot[i].handle)
+            kit->serve->close(kit->serve, targets->slot[i].handle);
+    memset(targets, 0, sizeof *targets);
+}
+
+int32_t api_ask(const struct api_kit *kit, uint64_t handle, const char *op, const char *body,
+                lathe_serve_done_fn done, void *user, lathe_drop_fn drop, struct lathe_error *err)
+{
+    struct lathe_serve_request call = {.struct_size = sizeof call,
+                                       .op = op,
+                                       .body = body,
+                                       .deadline_ms = API_ASK_DEADLINE_MS,
+                                       .done = done,
+                                       .user = user,
+                                       .drop = drop};
+
+    return kit->serve->call(kit->serve, handle, &call, err);
+}

@@ -87,6 +87,28 @@ struct lathe_json *api_parse(const struct api_kit *kit, const char *text);
  * bucket is that of its last point. */
 uint32_t api_thin(uint64_t *steps, double *values, uint32_t count, uint32_t max_points);
 
+/* Serve targets of models, kept so that a model is opened once. Zero-initialise. */
+#define API_TARGETS 64
+struct api_targets {
+    struct {
+        char model[48];
+        uint64_t handle, used;
+    } slot[API_TARGETS];
+    uint64_t uses;
+};
+
+/* The target of a stored model, opened when need be; the least recently used one gives way.
+ * Errors: those of serve->open. */
+int32_t api_target(const struct api_kit *kit, struct api_targets *targets, const char *model,
+                   uint64_t *handle, struct lathe_error *err);
+void api_target_forget(const struct api_kit *kit, struct api_targets *targets, const char *model);
+void api_targets_close(const struct api_kit *kit, struct api_targets *targets);
+
+/* Sends one question to a serve target. Errors: those of serve->call; drop has run then. */
+int32_t api_ask(const struct api_kit *kit, uint64_t handle, const char *op, const char *body,
+                lathe_serve_done_fn done, void *user, lathe_drop_fn drop, struct lathe_error *err);
+#define API_ASK_DEADLINE_MS 60000
+
 /* Text copies; NULL stands for "". NULL without memory. */
 char *api_dup(const char *text);
 
