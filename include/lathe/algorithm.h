@@ -142,7 +142,7 @@ struct lathe_algorithm {
 #define LATHE_ALGO_SLOTS "lathe.algo.slots/1"
 /* Where the next step should write, inside the rollout or replay memory, so that nothing is copied. The
  * algorithm fills obs, reward, terminated, truncated of io for the coming step; pointers it leaves NULL
- * are the host's. Since 1.0. */
+ * are the host's. A host may ignore this extension: observe then gets the host's buffers. Since 1.0. */
 struct lathe_algo_slots {
     uint32_t struct_size, reserved0;
     int32_t (*next)(void *self, struct lathe_env_io *io);

@@ -12,7 +12,7 @@ for header in lathe/*.h lathe/draft/*.h; do
         lang=${mode%%:*}
         if [ "$lang" = c ]; then compiler=$cc; else compiler=$cxx; fi
         count=$((count + 1))
-        if ! printf '#include <%s>\n' "$header" | "$compiler" -x "$lang" "-std=${mode#*:}" -Wall -Wextra \
+        if ! printf '#include <%s>\nextern int header_matrix_unit;\n' "$header" | "$compiler" -x "$lang" "-std=${mode#*:}" -Wall -Wextra \
             -Wpedantic -Werror -I. -fsyntax-only -; then
             echo "FAILED: $header as ${mode#*:}"
             failed=$((failed + 1))
