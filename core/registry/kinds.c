@@ -12,17 +12,23 @@
 #include "lathe/draft/deployer.h"
 #include "lathe/draft/executor.h"
 #include "lathe/draft/tracker.h"
+#include "lathe/engine.h"
 #include "lathe/env.h"
 #include "lathe/events.h"
 #include "lathe/http.h"
 #include "lathe/jobs.h"
 #include "lathe/json.h"
+#include "lathe/metrics.h"
 #include "lathe/models.h"
 #include "lathe/plugins.h"
 #include "lathe/pool.h"
+#include "lathe/predictor.h"
+#include "lathe/run.h"
 #include "lathe/serve.h"
 #include "lathe/storage.h"
 #include "lathe/store.h"
+#include "lathe/task.h"
+#include "lathe/tokens.h"
 
 #define SLOT(type, field)                              \
     {                                                  \
@@ -43,6 +49,31 @@ static const struct kind_slot algorithm_slots[] = {
     SLOT(lathe_algorithm, observe), SLOT(lathe_algorithm, update),
     SLOT(lathe_algorithm, save),    SLOT(lathe_algorithm, load),
     SLOT(lathe_algorithm, close),   SLOT_END};
+static const struct kind_slot engine_slots[] = {SLOT(lathe_engine, score),
+                                                SLOT(lathe_engine, open),
+                                                SLOT(lathe_engine, close),
+                                                SLOT(lathe_engine, net_open),
+                                                SLOT(lathe_engine, net_close),
+                                                SLOT(lathe_engine, workspace_open),
+                                                SLOT(lathe_engine, workspace_close),
+                                                SLOT(lathe_engine, stride),
+                                                SLOT(lathe_engine, forward),
+                                                SLOT(lathe_engine, backward),
+                                                SLOT(lathe_engine, optim),
+                                                SLOT(lathe_engine, polyak),
+                                                SLOT(lathe_engine, tensor_get),
+                                                SLOT(lathe_engine, tensor_set),
+                                                SLOT(lathe_engine, step_get),
+                                                SLOT(lathe_engine, step_set),
+                                                SLOT(lathe_engine, group),
+                                                SLOT(lathe_engine, isa),
+                                                SLOT_END};
+static const struct kind_slot task_slots[] = {SLOT(lathe_task, open),     SLOT(lathe_task, slice),
+                                              SLOT(lathe_task, progress), SLOT(lathe_task, result),
+                                              SLOT(lathe_task, close),    SLOT_END};
+static const struct kind_slot predictor_slots[] = {
+    SLOT(lathe_predictor, open), SLOT(lathe_predictor, predict), SLOT(lathe_predictor, describe),
+    SLOT(lathe_predictor, close), SLOT_END};
 static const struct kind_slot storage_slots[] = {
     SLOT(lathe_storage, open),    SLOT(lathe_storage, close),
     SLOT(lathe_storage, declare), SLOT(lathe_storage, begin),
@@ -68,6 +99,9 @@ static const struct kind_slot executor_slots[] = {
 static const struct kind_info kinds[] = {
     {LATHE_KIND_ENV, KIND_IN_WORKER, SIZE_TO(lathe_env, close), env_slots},
     {LATHE_KIND_ALGORITHM, KIND_IN_WORKER, SIZE_TO(lathe_algorithm, close), algorithm_slots},
+    {LATHE_KIND_ENGINE, KIND_IN_WORKER, SIZE_TO(lathe_engine, isa), engine_slots},
+    {LATHE_KIND_TASK, KIND_IN_WORKER, SIZE_TO(lathe_task, close), task_slots},
+    {LATHE_KIND_PREDICTOR, KIND_IN_WORKER, SIZE_TO(lathe_predictor, close), predictor_slots},
     {LATHE_KIND_STORAGE, KIND_IN_SERVER, SIZE_TO(lathe_storage, scan), storage_slots},
     {LATHE_KIND_API, KIND_IN_SERVER, SIZE_TO(lathe_api, close), api_slots},
     {LATHE_KIND_TRACKER, KIND_IN_SERVER, SIZE_TO(lathe_tracker, run_finish), tracker_slots},
@@ -76,22 +110,15 @@ static const struct kind_info kinds[] = {
     {LATHE_KIND_EXECUTOR, KIND_IN_SERVER, SIZE_TO(lathe_executor, poll), executor_slots},
 };
 
-static const char *const worker_services[] = {
-    "lathe.json/1",   "lathe.run/1", "lathe.metrics/1", "lathe.artifact/1", "lathe.clock/1",
-    "lathe.engine/1", NULL};
-static const char *const server_services[] = {LATHE_SERVICE_ARTIFACT,
-                                              LATHE_SERVICE_CLOCK,
-                                              LATHE_SERVICE_EVENTS,
-                                              LATHE_SERVICE_HTTP,
-                                              LATHE_SERVICE_JOBS,
-                                              LATHE_SERVICE_JSON,
-                                              LATHE_SERVICE_LOOP,
-                                              LATHE_SERVICE_MODELS,
-                                              LATHE_SERVICE_PLUGINS,
-                                              LATHE_SERVICE_POOL,
-                                              LATHE_SERVICE_SERVE,
-                                              LATHE_SERVICE_STORE,
-                                              NULL};
+static const char *const worker_services[] = {LATHE_SERVICE_CLOCK, LATHE_SERVICE_JSON,
+                                              LATHE_SERVICE_METRICS, LATHE_SERVICE_RUN, NULL};
+static const char *const server_services[] = {LATHE_SERVICE_ARTIFACT, LATHE_SERVICE_CLOCK,
+                                              LATHE_SERVICE_EVENTS,   LATHE_SERVICE_HTTP,
+                                              LATHE_SERVICE_JOBS,     LATHE_SERVICE_JSON,
+                                              LATHE_SERVICE_LOOP,     LATHE_SERVICE_MODELS,
+                                              LATHE_SERVICE_PLUGINS,  LATHE_SERVICE_POOL,
+                                              LATHE_SERVICE_SERVE,    LATHE_SERVICE_STORE,
+                                              LATHE_SERVICE_TOKENS,   NULL};
 
 const struct kind_info *kind_at(uint32_t i)
 {
