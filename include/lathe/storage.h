@@ -12,21 +12,19 @@
 
 /* Limits that every storage keeps and checks (LATHE_E_LIMIT or LATHE_E_INVALID beyond them). */
 #define LATHE_STORAGE_NAME_MAX 96 /* bytes of a collection, index or counter name: [a-z0-9_.-] */
-#define LATHE_STORAGE_ID_MAX 200  /* bytes of a document id or series name: UTF-8, no control byte \
-                                   */
+#define LATHE_STORAGE_ID_MAX 200  /* bytes of a document id or series name: UTF-8, no controls */
 #define LATHE_STORAGE_KEY_MAX 512 /* bytes of a string in an indexed field */
 #define LATHE_STORAGE_DOC_MAX (16u << 20) /* bytes of one document */
 #define LATHE_STORAGE_INDEX_MAX 16        /* indexes of one collection */
 #define LATHE_STORAGE_VALUES_MAX 256      /* indexed elements of one array in one document */
 #define LATHE_STORAGE_BATCH_MAX 1024      /* operations in one batch */
 #define LATHE_STORAGE_SCAN_MAX 10000      /* documents that one scan returns */
-#define LATHE_STORAGE_CURSOR_MAX 1280     /* bytes of a cursor, the NUL included */
+#define LATHE_STORAGE_CURSOR_MAX 1536     /* bytes of a cursor, the NUL included */
 
 /* Index types. A value of another JSON type, or no value, leaves the document out of that index. */
 #define LATHE_INDEX_STRING 0u /* strings, compared as bytes */
 #define LATHE_INDEX_NUMBER 1u /* numbers as doubles; false and true count as 0 and 1 */
-/* Flag of a STRING index: its values are SHA-256 (hex) of artifacts that the document keeps alive.
- */
+/* Flag of a STRING index: its values are SHA-256 (hex) of artifacts the document keeps alive. */
 #define LATHE_INDEX_ARTIFACT 0x100u
 
 /* One declared index. field is a member name or a dotted path ("spec.env"). Where the path meets an
