@@ -134,7 +134,7 @@ static int check_values(struct check *ck, const struct node *node, const struct 
 }
 
 /* Decimal steps such as 0.01 are not exact in binary: a quotient within rounding of a whole number
- * is one. Beyond 2^53 every quotient is whole, and the remainder decides. */
+ * is one, and beyond 2^53 every quotient is. Where it overflows the remainder decides. */
 static int is_multiple(const json_t *value, const json_t *step)
 {
     double v = json_number_value(value), s = json_number_value(step), quotient;
@@ -142,7 +142,7 @@ static int is_multiple(const json_t *value, const json_t *step)
     if (json_is_integer(value) && json_is_integer(step))
         return json_integer_value(value) % json_integer_value(step) == 0;
     quotient = v / s;
-    if (!isfinite(quotient) || fabs(quotient) >= 9007199254740992.0)
+    if (!isfinite(quotient))
         return fmod(v, s) == 0;
     return fabs(quotient - round(quotient)) <= 4 * DBL_EPSILON * fabs(quotient);
 }
