@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""./dev demo: trains CartPole and an AgentGym scenario over REST, shows progress, prints what the
+"""./dev demo: trains CartPole and the AgentGym scenarios over REST, shows progress, prints what the
 trained policies reach, and fails when that is less than it should be.
 
 usage: demo.py BUILD_DIR     SPDX-License-Identifier: Apache-2.0
@@ -60,9 +60,9 @@ def cartpole(server):
     return result["mean_return"] >= 495
 
 
-def scenario(server, name):
+def scenario(server, name, episodes):
     started = server.post("/api/training/start", {
-        "scenario_id": name, "framework": "LangChain", "max_episodes": 200, "learning_rate": 0.001, "seed": 1})
+        "scenario_id": name, "framework": "LangChain", "max_episodes": episodes, "learning_rate": 0.001, "seed": 1})
     if started.status != 200:
         sys.exit(f"demo: POST /api/training/start answered {started.status}: {started.body.decode()}")
     path = "/api/training/" + started.json()["session_id"]
@@ -82,7 +82,8 @@ def main():
     with Server(sys.argv[1]) as server:
         print(f"server at {server.url('/')}, {server.url('/docs')} for its REST interface")
         ok = cartpole(server)
-        ok = scenario(server, "customer_support") and ok
+        for name, episodes in (("customer_support", 200), ("code_review", 500), ("data_analysis", 200)):
+            ok = scenario(server, name, episodes) and ok
     print("demo passed" if ok else "demo FAILED: a policy stayed below its known return")
     return 0 if ok else 1
 
