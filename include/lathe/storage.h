@@ -11,7 +11,7 @@
 #define LATHE_STORAGE_TIMESERIES "lathe.storage.timeseries/1"
 
 /* Limits that every storage keeps and checks (LATHE_E_LIMIT or LATHE_E_INVALID beyond them). */
-#define LATHE_STORAGE_NAME_MAX 96 /* bytes of a collection, index or counter name: [a-z0-9_.-] */
+#define LATHE_STORAGE_NAME_MAX 96 /* bytes of a collection, index or counter name: [a-z0-9_./-] */
 #define LATHE_STORAGE_ID_MAX 200  /* bytes of a document id or series name: UTF-8, no controls */
 #define LATHE_STORAGE_KEY_MAX 512 /* bytes of a string in an indexed field */
 #define LATHE_STORAGE_DOC_MAX (16u << 20) /* bytes of one document */
