@@ -191,6 +191,17 @@ int32_t loop_post(struct loop *loop, lathe_call_fn fn, void *user, lathe_drop_fn
     return LATHE_OK;
 }
 
+static void nothing(void *user)
+{
+    (void)user;
+}
+
+void loop_retire(struct loop *loop, void *ptr, void (*free_fn)(void *ptr))
+{
+    /* a post that fails has called free_fn already */
+    (void)!loop_post(loop, nothing, ptr, free_fn);
+}
+
 void loop_refuse(struct loop *loop)
 {
     pthread_mutex_lock(&loop->lock);

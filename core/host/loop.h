@@ -25,6 +25,9 @@ void loop_end(struct loop *loop);
 int32_t loop_post(struct loop *loop, lathe_call_fn fn, void *user,
                   lathe_drop_fn drop) LATHE_MUST_USE;
 void loop_refuse(struct loop *loop);
+/* Calls free_fn(ptr) at the next turn of the loop: what a handler was given stays valid until then.
+ */
+void loop_retire(struct loop *loop, void *ptr, void (*free_fn)(void *ptr));
 int loop_on_thread(const struct loop *loop); /* 1 when called on the loop's thread */
 
 /* A set of timers that ends as one: each plugin has its own. */

@@ -285,17 +285,6 @@ static void entry_drop(void *entry)
     entry_free(entry);
 }
 
-static void nothing(void *user)
-{
-    (void)user;
-}
-
-/* Frees an entry once no handler of this turn of the loop can hold it. */
-static void entry_retire(struct reg *reg, struct entry *e)
-{
-    (void)!loop_post(reg->loop, nothing, e, entry_drop);
-}
-
 /* Puts e at its place in the list. */
 static void entry_insert(struct reg *reg, struct entry *e)
 {
@@ -313,7 +302,7 @@ static void entry_remove(struct reg *reg, struct entry *e)
     while (*at != e)
         at = &(*at)->next;
     *at = e->next;
-    entry_retire(reg, e);
+    loop_retire(reg->loop, e, entry_drop); /* a handler of this turn may hold it */
 }
 
 static void file_seen(struct reg *reg, const char *path, uint32_t dir_index, int force)
