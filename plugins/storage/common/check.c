@@ -36,9 +36,9 @@ int32_t storage_check_name(const char *what, const char *name, struct lathe_erro
     size_t len = name != NULL ? strnlen(name, LATHE_STORAGE_NAME_MAX + 1) : 0;
 
     if (len == 0 || len > LATHE_STORAGE_NAME_MAX ||
-        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != len)
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_./-") != len)
         return storage_fail(err, LATHE_E_INVALID,
-                            "%s name must be 1 to %d bytes of a-z, 0-9, _, . and -", what,
+                            "%s name must be 1 to %d bytes of a-z, 0-9, _, ., / and -", what,
                             LATHE_STORAGE_NAME_MAX);
     return LATHE_OK;
 }
@@ -130,6 +130,23 @@ int32_t storage_check_op(const struct lathe_storage_op *op, struct lathe_error *
     if (storage_op_len(op) > LATHE_STORAGE_DOC_MAX)
         return storage_fail(err, LATHE_E_LIMIT, "%s: a document may have %u bytes", op->id,
                             LATHE_STORAGE_DOC_MAX);
+    return LATHE_OK;
+}
+
+int32_t storage_check_revision(const struct lathe_storage_op *op, uint64_t revision,
+                               struct lathe_error *err)
+{
+    int any = op->expected == LATHE_REV_ANY;
+
+    if (op->expected == LATHE_REV_NONE && revision != 0)
+        return storage_fail(err, LATHE_E_EXISTS, "%s already has a document %s", op->collection,
+                            op->id);
+    if (revision == 0 && op->expected != LATHE_REV_NONE && (!any || op->op == LATHE_OP_CHECK))
+        return storage_fail(err, LATHE_E_NOT_FOUND, "%s has no document %s", op->collection,
+                            op->id);
+    if (!any && revision != op->expected)
+        return storage_fail(err, LATHE_E_CONFLICT, "%s: document %s was changed meanwhile",
+                            op->collection, op->id);
     return LATHE_OK;
 }
 

@@ -13,13 +13,16 @@
 int32_t storage_fail(struct lathe_error *err, int32_t code, const char *fmt, ...)
     LATHE_PRINTF(3, 4);
 
-/* Collection, counter: [a-z0-9_.-]; 1 .. LATHE_STORAGE_NAME_MAX bytes. what names it in the
+/* Collection, counter: [a-z0-9_./-]; 1 .. LATHE_STORAGE_NAME_MAX bytes. what names it in the
  * message. */
 int32_t storage_check_name(const char *what, const char *name, struct lathe_error *err);
 /* Document ids and series names: 1 .. LATHE_STORAGE_ID_MAX bytes of UTF-8 without control bytes. */
 int32_t storage_check_id(const char *what, const char *id, struct lathe_error *err);
 /* All of an operation that can be checked without the storage. */
 int32_t storage_check_op(const struct lathe_storage_op *op, struct lathe_error *err);
+/* Does the revision found (0: absent) meet the operation's expectation? */
+int32_t storage_check_revision(const struct lathe_storage_op *op, uint64_t revision,
+                               struct lathe_error *err);
 int32_t storage_check_collection(const struct lathe_storage_collection *c, struct lathe_error *err);
 /* Limits, flags and the shape of bounds; not whether the collection and the index exist. */
 int32_t storage_check_query(const struct lathe_storage_query *q, struct lathe_error *err);

@@ -327,23 +327,6 @@ static int32_t counter_take(struct mem_storage *m, const struct lathe_storage_op
     return LATHE_OK;
 }
 
-static int32_t expectation_check(const struct lathe_storage_op *op, uint64_t revision,
-                                 struct lathe_error *err)
-{
-    int any = op->expected == LATHE_REV_ANY;
-
-    if (op->expected == LATHE_REV_NONE && revision != 0)
-        return storage_fail(err, LATHE_E_EXISTS, "%s already has a document %s", op->collection,
-                            op->id);
-    if (revision == 0 && op->expected != LATHE_REV_NONE && (!any || op->op == LATHE_OP_CHECK))
-        return storage_fail(err, LATHE_E_NOT_FOUND, "%s has no document %s", op->collection,
-                            op->id);
-    if (!any && revision != op->expected)
-        return storage_fail(err, LATHE_E_CONFLICT, "%s: document %s was changed meanwhile",
-                            op->collection, op->id);
-    return LATHE_OK;
-}
-
 int32_t mem_apply_op(struct mem_storage *m, const struct lathe_storage_op *op, uint64_t *value,
                      struct lathe_error *err)
 {
@@ -361,7 +344,7 @@ int32_t mem_apply_op(struct mem_storage *m, const struct lathe_storage_op *op, u
                             op->collection);
     at = mem_doc_position(c, op->id, &found);
     revision = found ? c->docs[at]->revision : 0;
-    if ((st = expectation_check(op, revision, err)) != LATHE_OK)
+    if ((st = storage_check_revision(op, revision, err)) != LATHE_OK)
         return st;
     *value = revision;
     if (op->op == LATHE_OP_CHECK || (op->op == LATHE_OP_DELETE && !found))

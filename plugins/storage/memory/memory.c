@@ -216,18 +216,17 @@ static const void *memory_extension(void *self, const char *id)
 }
 
 static const struct lathe_storage memory_storage = {
-    sizeof(struct lathe_storage),
-    0,
-    memory_open,
-    memory_close,
-    memory_declare,
-    memory_begin,
-    memory_commit,
-    memory_rollback,
-    memory_apply,
-    memory_get,
-    memory_scan,
-    memory_extension,
+    .struct_size = sizeof(struct lathe_storage),
+    .open = memory_open,
+    .close = memory_close,
+    .declare = memory_declare,
+    .begin = memory_begin,
+    .commit = memory_commit,
+    .rollback = memory_rollback,
+    .apply = memory_apply,
+    .get = memory_get,
+    .scan = memory_scan,
+    .extension = memory_extension,
 };
 
 LATHE_PLUGIN_SINGLE("org.lathe.storage.memory", LATHE_VERSION_STRING, "Apache-2.0",
