@@ -44,9 +44,9 @@ struct lathe_store_call {
  * Calls take effect in the order they were made, so a read sees every write before it. Writes of
  * many callers share one commit. Collections, counters and series are private to the plugin that
  * the table was given to; two plugins may use the same names. Names of collections and counters
- * have at most 35 bytes and no slash, names of series at most 139 bytes. Errors of every function:
- * INVALID and LIMIT for bad arguments, UNAVAILABLE when too much is queued or the server is
- * stopping, NOMEM. What the storage refuses arrives in done. Since 1.0. */
+ * have at most 35 bytes and no slash, names of series at most 139 bytes.
+ * Errors of every function: INVALID and LIMIT for bad arguments, UNAVAILABLE when too much is
+ * queued or the server is stopping, NOMEM. What the storage refuses arrives in done. Since 1.0. */
 struct lathe_store_service {
     uint32_t struct_size, reserved0;
     void *ctx; /* the host's */
