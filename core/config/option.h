@@ -39,8 +39,9 @@ int32_t option_check_value(const struct lathe_option *option, const json_t *valu
 int32_t option_default(const struct lathe_option *option, json_t **out,
                        struct lathe_error *err) LATHE_MUST_USE;
 
-/* [{"name","type","flags":["required",...],"default","min","max","choices","unit","doc"}, ...];
- * absent members are left out; default is the JSON value. New reference, NULL without memory. */
+/* [{"name","type","default","min","max","choices","unit","doc","required","live","secret",
+ * "min_excluded","max_excluded"}, ...]; default is the JSON value; absent and false members are
+ * left out. New reference, NULL without memory. */
 json_t *options_to_json(option_list options);
 /* The same as JSON Schema of an object: types, limits, enum, default, description, required. */
 json_t *options_to_schema(option_list options);
@@ -48,8 +49,9 @@ json_t *options_to_schema(option_list options);
 int32_t options_to_conf(option_list options, struct strbuf *out) LATHE_MUST_USE;
 int32_t options_to_markdown(option_list options, struct strbuf *out) LATHE_MUST_USE;
 
-/* A table that owns its text, made from what options_to_json wrote. Errors: LATHE_E_INVALID (also
- * when options_check refuses it), LATHE_E_LIMIT, LATHE_E_NOMEM. */
+/* A table that owns its text, made from what options_to_json wrote (the flags may also stand as
+ * words in a member "flags"; null counts as absent). Errors: LATHE_E_INVALID (also when
+ * options_check refuses it), LATHE_E_LIMIT, LATHE_E_NOMEM. */
 struct option_table;
 int32_t options_from_json(const json_t *array, struct option_table **out,
                           struct lathe_error *err) LATHE_MUST_USE;
