@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#undef fail /* core/base/fail.h has a function of that name; tests use fail_msg() */
 
 #include "lathe/status.h"
 
