@@ -183,6 +183,7 @@ static int32_t prepare(const char *text, size_t len, const char *name, struct st
             return fail(err, LATHE_E_INVALID, "%s:%u: the number %.40s is out of range", name, line,
                         text + i);
     }
+    strbuf_addc(out, '\n'); /* libconfig refuses a comment that ends the file without one */
     return out->failed ? fail(err, LATHE_E_NOMEM, "%s: no memory", name) : LATHE_OK;
 }
 
