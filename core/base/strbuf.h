@@ -24,7 +24,7 @@ void strbuf_add(struct strbuf *buf, const void *data, size_t len_bytes);
 void strbuf_adds(struct strbuf *buf, const char *text);
 void strbuf_addc(struct strbuf *buf, char c);
 void strbuf_addf(struct strbuf *buf, const char *fmt, ...) LATHE_PRINTF(2, 3);
-void strbuf_vaddf(struct strbuf *buf, const char *fmt, va_list args);
+void strbuf_vaddf(struct strbuf *buf, const char *fmt, va_list args) LATHE_PRINTF(2, 0);
 /* JSON pieces: a quoted escaped string (invalid UTF-8 becomes U+FFFD); the shortest decimal that
  * reads back as the same double (non-finite: null). */
 void strbuf_add_json_string(struct strbuf *buf, const char *text, size_t len_bytes);
