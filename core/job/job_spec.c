@@ -152,8 +152,7 @@ static int32_t component_resolve(const struct reg *reg, json_t *spec, const char
     return LATHE_OK;
 }
 
-/* Gives the job the shipped engine when its algorithm needs one and none was named. */
-static int32_t engine_default(const struct reg *reg, json_t *spec, struct lathe_error *err)
+int32_t job_spec_engine(const struct reg *reg, json_t *spec, struct lathe_error *err)
 {
     const char *name = json_member_string(json_object_get(spec, "algorithm"), "name", NULL);
     const struct lathe_component_info *algorithm, *engine;
@@ -270,7 +269,7 @@ int32_t job_spec_resolve(const struct reg *reg, const json_t *given, json_t **ou
     if ((st = component_resolve(reg, spec, "env", LATHE_KIND_ENV, err)) == LATHE_OK &&
         (st = component_resolve(reg, spec, "algorithm", LATHE_KIND_ALGORITHM, err)) == LATHE_OK &&
         (st = component_resolve(reg, spec, "engine", LATHE_KIND_ENGINE, err)) == LATHE_OK &&
-        (st = engine_default(reg, spec, err)) == LATHE_OK &&
+        (st = job_spec_engine(reg, spec, err)) == LATHE_OK &&
         (st = seed_resolve(spec, err)) == LATHE_OK)
         st = task_check(reg, spec, err);
     if (st != LATHE_OK) {

@@ -12,6 +12,10 @@
 int32_t job_spec_resolve(const struct reg *reg, const json_t *given, json_t **out,
                          struct lathe_error *err) LATHE_MUST_USE;
 
+/* Gives spec the shipped engine when its algorithm needs one and none was named. */
+int32_t job_spec_engine(const struct reg *reg, json_t *spec,
+                        struct lathe_error *err) LATHE_MUST_USE;
+
 /* Unit of `current`: total_iterations or total_steps; 0 for an open end. */
 uint64_t job_spec_total(const json_t *spec);
 /* JSON integers are signed; seeds are kept as integers up to 2^63 - 1. */

@@ -257,6 +257,23 @@ void sup_worker_kill(struct sup_worker *w)
     spawn_signal(w->pid, SIGKILL);
 }
 
+static void frame_ignore(void *user, const struct link_frame *frame)
+{
+    (void)user;
+    (void)frame;
+}
+
+static void end_ignore(void *user, const struct sup_end *end)
+{
+    (void)user;
+    (void)end;
+}
+
+void sup_worker_forget(struct sup_worker *w)
+{
+    w->handler = (struct sup_handler){NULL, frame_ignore, end_ignore};
+}
+
 static void worker_tick(struct sup_worker *w, int64_t now)
 {
     if (w->term_at_ns > 0 && now >= w->term_at_ns) {

@@ -64,6 +64,10 @@ void sup_worker_end(struct sup_worker *worker, uint32_t term_ms, uint32_t kill_m
 /* Kills at once; end still comes. */
 void sup_worker_kill(struct sup_worker *worker);
 
+/* Takes the handler away: nothing is told any more. The process goes on until it ends or sup_close.
+ */
+void sup_worker_forget(struct sup_worker *worker);
+
 /* Number of workers alive. */
 uint32_t sup_count(const struct sup *sup);
 
