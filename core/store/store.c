@@ -89,7 +89,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     if (read((int)fd, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR)
         return;
     if (run_finished(store, CALLBACKS_PER_TURN) == CALLBACKS_PER_TURN)
-        event_active(store->wake, EV_READ, 0);
+        store_wake(store); /* through the descriptor, so that other events come first */
 }
 
 static int32_t loop_side_open(struct store *store, struct lathe_error *err)

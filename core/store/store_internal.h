@@ -129,5 +129,6 @@ int32_t store_submit(struct store *store, struct store_req *req);
 
 /* store_thread.c */
 void *store_thread(void *arg);
+void store_wake(struct store *store); /* [any] */
 
 #endif

@@ -12,7 +12,7 @@
 #define GROUP_CALLS 512u               /* requests in one group */
 #define GROUP_BYTES (8u * 1024 * 1024) /* of arguments in one group */
 
-static void wake_loop(struct store *store)
+void store_wake(struct store *store)
 {
     static const uint64_t one = 1;
     ssize_t n;
@@ -30,7 +30,7 @@ static void hand_back(struct store *store, struct store_list *done)
     list_move(&store->finished, done);
     pthread_cond_broadcast(&store->changed);
     pthread_mutex_unlock(&store->lock);
-    wake_loop(store);
+    store_wake(store);
 }
 
 /* The group was lost: every request by itself, so that only those that cannot be done fail. */
