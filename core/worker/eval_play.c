@@ -1,0 +1,251 @@
+/* The evaluation loop: every episode has its own seed, rows that end stay idle. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "core/base/fail.h"
+#include "core/base/mem.h"
+#include "core/worker/control.h"
+#include "core/worker/eval.h"
+#include "lathe/rng.h"
+
+#define EVAL_ROWS 256u
+
+int32_t evaluator_open(struct evaluator *ev, const struct setup *setup, struct learner *learner,
+                       struct lathe_error *err)
+{
+    int32_t st;
+    uint32_t want = setup->job->eval.episodes;
+
+    memset(ev, 0, sizeof *ev);
+    ev->setup = setup;
+    ev->learner = learner;
+    if (setup->job->eval.final_episodes > want)
+        want = setup->job->eval.final_episodes;
+    if (setup->job->evaluate.episodes > want)
+        want = setup->job->evaluate.episodes;
+    st = setup_vec(setup, want < EVAL_ROWS ? want : EVAL_ROWS, &ev->vec, err);
+    if (st != LATHE_OK)
+        return st;
+    if (learner->norm.obs) {
+        ev->nobs = mem_aligned(64, ev->vec->n, ev->vec->obs_stride);
+        if (ev->nobs == NULL) {
+            evaluator_close(ev);
+            return fail(err, LATHE_E_NOMEM, "evaluation buffers");
+        }
+    }
+    return LATHE_OK;
+}
+
+void evaluator_close(struct evaluator *ev)
+{
+    if (ev == NULL)
+        return;
+    vec_close(ev->vec);
+    mem_free(ev->nobs);
+    memset(ev, 0, sizeof *ev);
+}
+
+int32_t eval_data_open(struct eval_data *data, uint32_t n, uint32_t n_info)
+{
+    memset(data, 0, sizeof *data);
+    data->n = n;
+    data->n_info = n_info;
+    data->ret = mem_zalloc(n, sizeof(double));
+    data->len = mem_zalloc(n, sizeof(uint32_t));
+    data->info = mem_zalloc((size_t)n * (n_info > 0 ? n_info : 1), sizeof(float));
+    if (data->ret != NULL && data->len != NULL && data->info != NULL)
+        return LATHE_OK;
+    eval_data_close(data);
+    return LATHE_E_NOMEM;
+}
+
+void eval_data_close(struct eval_data *data)
+{
+    mem_free(data->ret);
+    mem_free(data->len);
+    mem_free(data->info);
+    memset(data, 0, sizeof *data);
+}
+
+uint32_t vec_info_column(const struct vec *vec, const char *name)
+{
+    uint32_t i;
+
+    for (i = 0; i < vec->n_info; i++)
+        if (vec->info_names->names[i] != NULL && strcmp(vec->info_names->names[i], name) == 0)
+            return i;
+    return UINT32_MAX;
+}
+
+void vec_action_json(const struct vec *vec, const void *act, uint32_t row, struct strbuf *out)
+{
+    const char *p = (const char *)act + row * vec->act_stride;
+    const struct lathe_space *space = vec->spec->act;
+    uint64_t i, n = space->kind == LATHE_SPACE_MULTIDISCRETE ? space->shape[0] : vec->act_dim;
+
+    if (space->kind == LATHE_SPACE_DISCRETE) {
+        int32_t a = *(const int32_t *)(const void *)p;
+        const struct lathe_env_describe *d = vec->describe;
+        int64_t k = a - space->start;
+
+        if (d != NULL && d->action_names != NULL && k >= 0 && k < d->n_actions)
+            strbuf_add_json_string(out, d->action_names[k], strlen(d->action_names[k]));
+        else
+            strbuf_addf(out, "%d", a);
+        return;
+    }
+    strbuf_addc(out, '[');
+    for (i = 0; i < n; i++) {
+        if (i > 0)
+            strbuf_addc(out, ',');
+        if (space->kind == LATHE_SPACE_MULTIDISCRETE)
+            strbuf_addf(out, "%d", ((const int32_t *)(const void *)p)[i]);
+        else
+            strbuf_add_json_double(out, (double)((const float *)(const void *)p)[i]);
+    }
+    strbuf_addc(out, ']');
+}
+
+/* Repeat trials keep the episode's start and replace the noise of its steps. An environment that
+ * knows the reset option "step_seeds" (one per row) does so; another starts from a seed of its own.
+ */
+static int32_t reset_trial(struct evaluator *ev, const struct weval_spec *spec, uint64_t first,
+                           uint32_t count, uint32_t trial, uint64_t *seeds, struct lathe_error *err)
+{
+    int episodic = ev->setup->job->episodic;
+    struct strbuf options;
+    uint32_t i;
+    int32_t st;
+
+    for (i = 0; i < count; i++)
+        seeds[i] = vec_seed(episodic, spec->seed, VEC_PURPOSE_EVAL, first + i);
+    if (trial == 0)
+        return vec_reset(ev->vec, count, seeds, NULL, err);
+    strbuf_init(&options);
+    strbuf_adds(&options, "{\"step_seeds\":[");
+    for (i = 0; i < count; i++)
+        strbuf_addf(&options, "%s\"%llu\"", i > 0 ? "," : "",
+                    (unsigned long long)vec_seed(1, spec->seed, VEC_PURPOSE_TRIAL,
+                                                 (first + i) * 64 + trial));
+    strbuf_adds(&options, "]}");
+    st = options.failed ? fail(err, LATHE_E_NOMEM, "trial seeds")
+                        : vec_reset(ev->vec, count, seeds, options.data, err);
+    strbuf_fini(&options);
+    if (st != LATHE_E_INVALID)
+        return st;
+    for (i = 0; i < count; i++)
+        seeds[i] = vec_seed(1, spec->seed, VEC_PURPOSE_TRIAL, (first + i) * 64 + trial);
+    return vec_reset(ev->vec, count, seeds, NULL, err);
+}
+
+/* Actions for all active rows. The draws of a sampled action depend on (sample seed, episode,
+ * step). */
+static int32_t choose(struct evaluator *ev, const struct weval_spec *spec, uint64_t first,
+                      uint64_t step, struct lathe_error *err)
+{
+    struct vec *vec = ev->vec;
+    struct learner *learner = ev->learner;
+    struct lathe_act act = {sizeof act, 0, vec->act, NULL, NULL};
+    const void *obs = vec->obs;
+    uint32_t r;
+    int32_t st = LATHE_OK;
+
+    if (ev->nobs != NULL) {
+        for (r = 0; r < vec->n_runs; r++)
+            norm_apply_obs(&learner->norm, vec->obs, ev->nobs, vec->obs_stride, vec->runs[r].first,
+                           vec->runs[r].count);
+        obs = ev->nobs;
+    }
+    for (r = 0; r < vec->n_runs && st == LATHE_OK; r++) {
+        struct lathe_obs in = {sizeof in,
+                               vec->runs[r].first,
+                               vec->runs[r].count,
+                               0,
+                               obs,
+                               vec->mask,
+                               lathe_splitmix_stream(spec->sample_seed, 4, step),
+                               first};
+
+        st = learner->vt->act(learner->self, &in,
+                              spec->sample ? LATHE_ACT_SAMPLE : LATHE_ACT_GREEDY, &act);
+    }
+    if (st != LATHE_OK)
+        return fail(err, st < 0 ? st : LATHE_E_INTERNAL, "%s could not act: %s",
+                    ev->setup->algorithm.entry->name, lathe_status_name(st));
+    return LATHE_OK;
+}
+
+static void keep_ended(const struct vec *vec, struct eval_data *data, uint32_t at)
+{
+    uint32_t k;
+
+    for (k = 0; k < vec->n_ended; k++) {
+        uint32_t i = vec->ended[k];
+
+        data->ret[at + i] = vec->final_ret[i];
+        data->len[at + i] = vec->final_len[i];
+        if (data->n_info > 0)
+            memcpy(data->info + (size_t)(at + i) * data->n_info,
+                   vec->final_info + (size_t)i * data->n_info, data->n_info * sizeof(float));
+    }
+}
+
+static int32_t play_chunk(struct evaluator *ev, const struct weval_spec *spec, uint64_t first,
+                          struct eval_data *data, uint32_t at, struct strbuf *actions,
+                          struct strbuf *rewards, struct lathe_error *err)
+{
+    struct vec *vec = ev->vec;
+    uint64_t step = 0;
+    int32_t st;
+
+    for (; vec->n_runs > 0; step++) {
+        if (control_cancelled(ev->setup->control))
+            return fail(err, LATHE_E_CANCELLED, "evaluation cancelled");
+        if ((st = choose(ev, spec, first, step, err)) != LATHE_OK)
+            return st;
+        if ((st = vec_step(vec, 0, err)) != LATHE_OK)
+            return st;
+        if (actions != NULL) {
+            strbuf_adds(actions, step > 0 ? "," : "");
+            vec_action_json(vec, vec->act, 0, actions);
+            strbuf_adds(rewards, step > 0 ? "," : "");
+            strbuf_add_json_double(rewards, (double)vec->reward[0]);
+        }
+        keep_ended(vec, data, at);
+        vec_advance(vec);
+        if (vec->limit == 0 && step > 10000000)
+            return fail(err, LATHE_E_LIMIT, "%s has no time limit and an episode does not end",
+                        vec->spec->id);
+    }
+    return LATHE_OK;
+}
+
+int32_t eval_play(struct evaluator *ev, const struct weval_spec *spec, uint64_t first,
+                  uint32_t count, uint32_t trial, struct eval_data *data, uint32_t at,
+                  struct strbuf *trace, struct lathe_error *err)
+{
+    uint64_t seeds[EVAL_ROWS];
+    struct strbuf rewards;
+    int32_t st = LATHE_OK;
+    uint32_t done = 0;
+
+    strbuf_init(&rewards);
+    if (trace != NULL)
+        strbuf_adds(trace, "\"actions\":[");
+    while (done < count && st == LATHE_OK) {
+        uint32_t n = count - done < ev->vec->n ? count - done : ev->vec->n;
+
+        st = reset_trial(ev, spec, first + done, n, trial, seeds, err);
+        if (st == LATHE_OK)
+            st = play_chunk(ev, spec, first + done, data, at + done, trace,
+                            trace != NULL ? &rewards : NULL, err);
+        done += n;
+    }
+    if (trace != NULL) {
+        strbuf_adds(trace, "],\"rewards\":[");
+        strbuf_add(trace, rewards.data, rewards.len_bytes);
+        strbuf_addc(trace, ']');
+    }
+    strbuf_fini(&rewards);
+    return st;
+}
