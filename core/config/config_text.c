@@ -143,7 +143,8 @@ static int copy_word(struct strbuf *out, const char *word, size_t len)
     strbuf_add(out, word, len);
     if (!isdigit((unsigned char)word[0]))
         return 1;
-    if (!is_hex && strcspn(word, ".eE") < len)
+    if (!is_hex && (memchr(word, '.', len) != NULL || memchr(word, 'e', len) != NULL ||
+                    memchr(word, 'E', len) != NULL))
         return 1; /* a float */
     if (len >= sizeof digits)
         return 0;
@@ -180,8 +181,8 @@ static int32_t prepare(const char *text, size_t len, const char *name, struct st
         for (n = 1; i + n < len && is_word_char(text[i + n]);)
             n++;
         if (!copy_word(out, text + i, n))
-            return fail(err, LATHE_E_INVALID, "%s:%u: the number %.40s is out of range", name, line,
-                        text + i);
+            return fail(err, LATHE_E_INVALID, "%s:%u: the number %.*s is out of range", name, line,
+                        (int)(n < 40 ? n : 40), text + i);
     }
     strbuf_addc(out, '\n'); /* libconfig refuses a comment that ends the file without one */
     return out->failed ? fail(err, LATHE_E_NOMEM, "%s: no memory", name) : LATHE_OK;
