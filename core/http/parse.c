@@ -124,6 +124,8 @@ static int on_header_done(llhttp_t *parser)
     if (conn->phase == CONN_BODY || req->n_headers == 0)
         return 0;
     hdr = &req->headers[req->n_headers - 1];
+    if (hdr->name_len == 0)
+        return abort_with(conn, 400, "bad_request", "A header line has no name");
     if (hdr->value == 0 && (hdr->value = request_store(req, "", 0)) == 0)
         return abort_with(conn, 503, "no_memory", "Out of memory");
     id = known_index(req->head + hdr->name, hdr->name_len);
@@ -264,6 +266,16 @@ static int parse_failed(struct http_conn *conn, llhttp_errno_t rc)
     return -1;
 }
 
+/* "METHOD SP target SP version": llhttp would take more blanks. */
+static int line_has_two_blanks(const char *data, size_t len_bytes)
+{
+    const char *end = memchr(data, '\r', len_bytes);
+    const char *first = end ? memchr(data, ' ', (size_t)(end - data)) : NULL;
+    const char *second = first ? memchr(first + 1, ' ', (size_t)(end - first - 1)) : NULL;
+
+    return second != NULL && second > first + 1 && second + 9 == end;
+}
+
 int parse_head(struct http_conn *conn, const char *data, size_t len_bytes)
 {
     llhttp_errno_t rc;
@@ -272,6 +284,8 @@ int parse_head(struct http_conn *conn, const char *data, size_t len_bytes)
     conn->message_done = 0;
     conn->abort_status = 0;
     conn->raw_body = 0;
+    if (!line_has_two_blanks(data, len_bytes))
+        return abort_with(conn, 400, "bad_request", "The request line is malformed"), -1;
     rc = llhttp_execute(&conn->parser, data, len_bytes);
     if (rc == HPE_PAUSED_UPGRADE)
         conn->message_done = 1;
