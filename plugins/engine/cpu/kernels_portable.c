@@ -1,0 +1,4 @@
+/* Kernels of engine/cpu compiled for portable; see kernels.inc. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lathe-lint: kernel */
+#include "kernels.inc"
