@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events: order, replay, gaps, ends, and numbers that never come twice. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/clock.h"
+#include "core/event/events.h"
+#include "tests/support/storage_env.h"
+
+struct fixture {
+    struct storage_env env;
+    struct events *events;
+    const struct lathe_events_service *s;
+    struct events_options options;
+};
+
+static void open_events(struct fixture *f)
+{
+    struct lathe_error err = {0};
+
+    f->options.base = f->env.base;
+    f->options.store = f->env.store;
+    if (events_open(&f->options, &f->events, &err) != LATHE_OK)
+        fail_msg("%s", err.text);
+    f->s = events_service(f->events);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+
+    assert_non_null(f);
+    storage_env_open(&f->env, "sqlite", NULL);
+    f->options.keep_events = 100;
+    f->options.block = 50;
+    open_events(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    clock_fake(0, 0);
+    events_close(f->events);
+    storage_env_close(&f->env);
+    free(f);
+    return 0;
+}
+
+/* What a subscriber got: "1 2 gap3-7 8 end ". */
+struct log {
+    char text[8192];
+    uint64_t last;
+    int n, n_drop, stop_after; /* stop_after > 0: returns LATHE_AGAIN from then on */
+    struct fixture *f;
+    struct lathe_events_subscriber *sub;
+    int then; /* what the callback does at its first event */
+};
+
+enum { THEN_NOTHING, THEN_UNSUBSCRIBE, THEN_PUBLISH, THEN_FORGET };
+
+static int32_t on_event(void *user, const struct lathe_event *event)
+{
+    struct log *log = user;
+    size_t len = strlen(log->text);
+
+    assert_int_equal(log->n_drop, 0);
+    if (log->stop_after > 0 && log->n >= log->stop_after)
+        return LATHE_AGAIN;
+    if (event->flags == LATHE_EVENT_GAP)
+        snprintf(log->text + len, sizeof log->text - len, "gap%d-%d ", (int)event->first_seq,
+                 (int)event->seq);
+    else if (event->flags == LATHE_EVENT_END)
+        snprintf(log->text + len, sizeof log->text - len, "end ");
+    else
+        snprintf(log->text + len, sizeof log->text - len, "%d ", (int)event->seq);
+    if (event->flags != LATHE_EVENT_END)
+        assert_true(event->first_seq == log->last + 1 || log->n == 0);
+    log->last = event->seq;
+    if (event->flags == 0) {
+        char json[32];
+
+        snprintf(json, sizeof json, "{\"i\":%d}", (int)event->seq);
+        assert_string_equal(event->json, json);
+        assert_int_equal(event->json_len, strlen(json));
+        assert_string_equal(event->type, "tick");
+    }
+    if (log->n++ > 0)
+        return LATHE_OK;
+    if (log->then == THEN_UNSUBSCRIBE) {
+        log->f->s->unsubscribe(log->sub);
+        assert_int_equal(log->n_drop, 0); /* after this callback */
+    } else if (log->then == THEN_PUBLISH) {
+        assert_int_equal(log->f->s->publish(log->f->s, "t", "tick", "{\"i\":2}", NULL), LATHE_OK);
+    } else if (log->then == THEN_FORGET) {
+        assert_int_equal(log->f->s->close_topic(log->f->s, "t", LATHE_EVENTS_FORGET), LATHE_OK);
+    }
+    return LATHE_OK;
+}
+
+static void on_drop(void *user)
+{
+    ((struct log *)user)->n_drop++;
+}
+
+static void subscribe(struct fixture *f, struct log *log, uint64_t since, uint32_t max_pending)
+{
+    const struct lathe_events_subscription sub = {sizeof sub, max_pending, "t", since,
+                                                  on_event,   on_drop,     log};
+
+    log->f = f;
+    assert_int_equal(f->s->subscribe(f->s, &sub, &log->sub), LATHE_OK);
+}
+
+static void publish(struct fixture *f, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct lathe_events_topic topic = {.struct_size = sizeof topic};
+        uint64_t seq = 0;
+        char json[32];
+
+        assert_int_equal(f->s->get_topic(f->s, "t", &topic), LATHE_OK);
+        snprintf(json, sizeof json, "{\"i\":%d}", (int)topic.last_seq + 1);
+        assert_int_equal(f->s->publish(f->s, "t", "tick", json, &seq), LATHE_OK);
+        assert_int_equal(seq, topic.last_seq + 1);
+    }
+}
+
+/* Until nothing is left to do. */
+static void settle(struct fixture *f)
+{
+    for (int i = 0; i < 10; i++) {
+        store_drain(f->env.store);
+        event_base_loop(f->env.base, EVLOOP_NONBLOCK);
+    }
+}
+
+static void a_subscriber_gets_the_replay_and_then_live_events(void **state)
+{
+    struct fixture *f = *state;
+    struct log early = {0}, late = {0}, live = {0};
+
+    subscribe(f, &early, 0, 0);
+    publish(f, 3);
+    assert_int_equal(early.n, 0); /* never from inside publish */
+    settle(f);
+    subscribe(f, &late, 1, 0);
+    subscribe(f, &live, LATHE_EVENTS_LIVE, 0);
+    publish(f, 2);
+    settle(f);
+    assert_string_equal(early.text, "1 2 3 4 5 ");
+    assert_string_equal(late.text, "2 3 4 5 ");
+    assert_string_equal(live.text, "4 5 ");
+}
+
+static void a_since_in_the_future_means_live(void **state)
+{
+    struct fixture *f = *state;
+    struct log log = {0};
+
+    publish(f, 2);
+    subscribe(f, &log, 77, 0);
+    publish(f, 1);
+    settle(f);
+    assert_string_equal(log.text, "3 ");
+}
+
+static void events_pushed_out_are_named_by_one_gap(void **state)
+{
+    struct fixture *f = *state;
+    struct log log = {0}, limited = {0};
+
+    publish(f, 250);
+    settle(f);
+    subscribe(f, &log, 10, 0);
+    subscribe(f, &limited, 10, 3);
+    settle(f);
+    assert_int_equal(strncmp(log.text, "gap11-150 151 152 ", 18), 0);
+    assert_int_equal(log.n, 101);
+    assert_string_equal(limited.text, "gap11-247 248 249 250 ");
+}
+
+static void a_paused_subscriber_misses_nothing_that_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct log slow = {.stop_after = 2}, fast = {0};
+
+    subscribe(f, &slow, 0, 0);
+    subscribe(f, &fast, 0, 0);
+    publish(f, 5);
+    settle(f);
+    assert_string_equal(slow.text, "1 2 ");
+    assert_string_equal(fast.text, "1 2 3 4 5 ");
+    slow.stop_after = 0;
+    f->s->resume(slow.sub);
+    settle(f);
+    assert_string_equal(slow.text, "1 2 3 4 5 ");
+}
+
+static void unsubscribing_drops_at_once_or_after_the_callback(void **state)
+{
+    struct fixture *f = *state;
+    struct log inside = {.then = THEN_UNSUBSCRIBE}, outside = {0};
+
+    subscribe(f, &inside, 0, 0);
+    subscribe(f, &outside, 0, 0);
+    publish(f, 3);
+    settle(f);
+    assert_string_equal(inside.text, "1 ");
+    assert_int_equal(inside.n_drop, 1);
+    f->s->unsubscribe(outside.sub);
+    assert_int_equal(outside.n_drop, 1);
+    publish(f, 1);
+    settle(f);
+    assert_string_equal(outside.text, "1 2 3 ");
+}
+
+static void publishing_from_a_callback_keeps_the_order(void **state)
+{
+    struct fixture *f = *state;
+    struct log first = {.then = THEN_PUBLISH}, second = {0};
+
+    subscribe(f, &first, 0, 0);
+    subscribe(f, &second, 0, 0);
+    publish(f, 1);
+    settle(f);
+    assert_string_equal(first.text, "1 2 ");
+    assert_string_equal(second.text, "1 2 ");
+}
+
+static void a_closed_topic_ends_after_its_last_event(void **state)
+{
+    struct fixture *f = *state;
+    struct log log = {0}, later = {0}, again = {0};
+
+    subscribe(f, &log, 0, 0);
+    publish(f, 2);
+    assert_int_equal(f->s->close_topic(f->s, "t", 0), LATHE_OK);
+    settle(f);
+    assert_string_equal(log.text, "1 2 end ");
+    assert_int_equal(log.n_drop, 1);
+    subscribe(f, &later, 1, 0);
+    settle(f);
+    assert_string_equal(later.text, "2 end ");
+    publish(f, 1);
+    subscribe(f, &again, 2, 0);
+    settle(f);
+    assert_string_equal(again.text, "3 ");
+}
+
+static void a_forgotten_topic_starts_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct log inside = {.then = THEN_FORGET}, other = {0}, fresh = {0};
+
+    subscribe(f, &inside, 0, 0);
+    subscribe(f, &other, 0, 0);
+    publish(f, 2);
+    settle(f);
+    assert_string_equal(inside.text, "1 ");
+    assert_string_equal(other.text, "end ");
+    assert_true(inside.n_drop == 1 && other.n_drop == 1);
+    subscribe(f, &fresh, 0, 0);
+    publish(f, 1);
+    settle(f);
+    assert_string_equal(fresh.text, "1 ");
+}
+
+static void numbers_go_on_exactly_after_an_orderly_stop(void **state)
+{
+    struct fixture *f = *state;
+    struct log log = {0};
+
+    publish(f, 7);
+    settle(f);
+    events_close(f->events);
+    store_close(f->env.store);
+    storage_env_open_store(&f->env);
+    open_events(f);
+    subscribe(f, &log, 5, 0);
+    publish(f, 1);
+    settle(f);
+    assert_string_equal(log.text, "gap6-7 8 ");
+}
+
+static void numbers_never_repeat_after_a_crash(void **state)
+{
+    struct fixture *f = *state;
+    struct events *lost = f->events;
+    struct log before = {0}, log = {0};
+
+    subscribe(f, &before, 0, 0);
+    publish(f, 120);
+    settle(f);
+    assert_int_equal(before.last, 120);
+    open_events(f); /* as after a crash: nobody told the store where it ended */
+    publish(f, 1);
+    subscribe(f, &log, 120, 0);
+    settle(f);
+    assert_true(log.last > 120);
+    assert_int_equal(strncmp(log.text, "gap121-", 7), 0);
+    events_close(f->events);
+    f->events = lost;
+}
+
+static void a_closed_topic_stays_closed_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    struct log log = {0};
+
+    publish(f, 1);
+    assert_int_equal(f->s->close_topic(f->s, "t", 0), LATHE_OK);
+    settle(f);
+    events_close(f->events);
+    open_events(f);
+    subscribe(f, &log, 1, 0);
+    settle(f);
+    assert_string_equal(log.text, "end ");
+}
+
+static void old_events_are_forgotten_after_their_time(void **state)
+{
+    struct fixture *f = *state;
+    struct lathe_events_topic topic = {.struct_size = sizeof topic};
+
+    clock_fake(1000000000, 1);
+    publish(f, 3);
+    clock_fake(1000000000 + 3000000, 1);
+    publish(f, 2);
+    events_trim(f->events);
+    assert_int_equal(f->s->get_topic(f->s, "t", &topic), LATHE_OK);
+    assert_int_equal(topic.oldest_seq, 1);
+    clock_fake(1000000000 + 3600001, 1);
+    events_trim(f->events);
+    assert_int_equal(f->s->get_topic(f->s, "t", &topic), LATHE_OK);
+    assert_true(topic.oldest_seq == 4 && topic.last_seq == 5);
+    settle(f);
+}
+
+static void bytes_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    struct lathe_events_topic topic = {.struct_size = sizeof topic};
+    char *big = malloc(2002);
+
+    events_close(f->events);
+    f->options.max_bytes = 20000;
+    open_events(f);
+    memset(big, '1', 2001);
+    big[2001] = 0;
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(f->s->publish(f->s, i % 2 ? "a" : "b", "tick", big, NULL), LATHE_OK);
+    assert_int_equal(f->s->get_topic(f->s, "a", &topic), LATHE_OK);
+    assert_true(topic.last_seq == 30 && topic.oldest_seq > 20 && topic.oldest_seq <= 30);
+    free(big);
+}
+
+static void bad_arguments_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct log log = {0};
+    struct lathe_events_subscription sub = {sizeof sub, 0, "", 0, on_event, on_drop, &log};
+    struct lathe_events_subscriber *out = NULL;
+
+    assert_int_equal(f->s->publish(f->s, "", "tick", "{}", NULL), LATHE_E_INVALID);
+    assert_int_equal(f->s->publish(f->s, "a\n", "tick", "{}", NULL), LATHE_E_INVALID);
+    assert_int_equal(f->s->publish(f->s, "a", "", "{}", NULL), LATHE_E_INVALID);
+    assert_int_equal(f->s->publish(f->s, "a", "tick", NULL, NULL), LATHE_E_INVALID);
+    assert_int_equal(f->s->subscribe(f->s, &sub, &out), LATHE_E_INVALID);
+    assert_true(out == NULL && log.n_drop == 1);
+    f->s->unsubscribe(NULL);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_subscriber_gets_the_replay_and_then_live_events),
+        T(a_since_in_the_future_means_live),
+        T(events_pushed_out_are_named_by_one_gap),
+        T(a_paused_subscriber_misses_nothing_that_is_kept),
+        T(unsubscribing_drops_at_once_or_after_the_callback),
+        T(publishing_from_a_callback_keeps_the_order),
+        T(a_closed_topic_ends_after_its_last_event),
+        T(a_forgotten_topic_starts_anew),
+        T(numbers_go_on_exactly_after_an_orderly_stop),
+        T(numbers_never_repeat_after_a_crash),
+        T(a_closed_topic_stays_closed_after_a_restart),
+        T(old_events_are_forgotten_after_their_time),
+        T(bytes_are_bounded),
+        T(bad_arguments_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
