@@ -23,7 +23,7 @@ static struct lathe_json *reference(const struct lathe_json_service *j,
 {
     struct lathe_json *ref = j->object(j);
 
-    copy_member(j, ref, "id", from, "id");
+    copy_member(j, ref, "name", from, "id");
     if (j->get(from, "options"))
         copy_member(j, ref, "options", from, "options");
     else
@@ -133,6 +133,7 @@ int32_t runs_create(void *self, struct lathe_request *req)
     spec = spec_build(j, body);
     extra = j->object(j);
     copy_member(j, extra, "name", body, "name");
+    copy_member(j, extra, "model_name", body, "name");
     copy_member(j, extra, "tags", body, "tags");
     spec_text = j->dup_text(spec, 0, NULL);
     extra_text = j->dup_text(extra, 0, NULL);

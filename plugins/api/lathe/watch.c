@@ -106,11 +106,12 @@ struct watcher {
     const struct api_kit *kit;
     struct lathe_stream *stream;         /* NULL once closed */
     struct lathe_events_subscriber *sub; /* NULL once over */
+    int opening;                         /* runs_events still uses it */
 };
 
 static void watcher_free(struct watcher *w)
 {
-    if (!w->stream && !w->sub)
+    if (!w->stream && !w->sub && !w->opening)
         free(w);
 }
 
@@ -215,23 +216,22 @@ int32_t runs_events(void *self, struct lathe_request *req)
         free(w);
         return st == LATHE_E_CANCELLED ? LATHE_OK : st;
     }
+    w->opening = 1;
     if (!last)
         send_snapshot(w, job);
-    if (!w->stream)
-        return LATHE_OK; /* the client left meanwhile, and w with it */
-    if (job->state >= LATHE_JOB_SUCCEEDED && !last) {
-        kit->http->stream_event(w->stream, NULL, "done", job->result, strlen(job->result));
-        kit->http->stream_close(w->stream);
-        return LATHE_OK;
-    }
     snprintf(topic, sizeof topic, "job/%s", id);
     sub.topic = topic;
     sub.since = last ? strtoull(last, NULL, 10) : job->seq;
     sub.event = event_sent;
     sub.drop = sub_over;
     sub.user = w;
-    /* a refused subscription has run sub_over already, which keeps w while the stream is open */
-    if (kit->events->subscribe(kit->events, &sub, &w->sub) != LATHE_OK)
+    if (w->stream && job->state >= LATHE_JOB_SUCCEEDED && !last) {
+        kit->http->stream_event(w->stream, NULL, "done", job->result, strlen(job->result));
         kit->http->stream_close(w->stream);
+    } else if (w->stream && kit->events->subscribe(kit->events, &sub, &w->sub) != LATHE_OK) {
+        kit->http->stream_close(w->stream);
+    }
+    w->opening = 0;
+    watcher_free(w);
     return LATHE_OK;
 }

@@ -54,8 +54,8 @@ void run_write(const struct api_kit *kit, struct jw *w, const struct lathe_job_i
     jw_str(w, "owner", job->owner);
     jw_str(w, "state", lathe_job_state_name(job->state));
     jw_str(w, "reason", job->reason);
-    jw_str(w, "env", j->as_string(j->pointer(spec, "/env/id"), "", NULL));
-    jw_str(w, "algorithm", j->as_string(j->pointer(spec, "/algorithm/id"), "", NULL));
+    jw_str(w, "env", j->as_string(j->pointer(spec, "/env/name"), "", NULL));
+    jw_str(w, "algorithm", j->as_string(j->pointer(spec, "/algorithm/name"), "", NULL));
     jw_uint(w, "seed", job->seed);
     jw_uint(w, "current", job->current);
     jw_uint(w, "total", job->total);
