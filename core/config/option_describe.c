@@ -43,20 +43,15 @@ static json_t *choices_json(const struct lathe_option *option)
     return array;
 }
 
-static json_t *default_json(const struct lathe_option *option)
-{
-    json_t *value = NULL;
-
-    return option_default(option, &value, NULL) == LATHE_OK ? value : NULL;
-}
-
 static json_t *option_json(const struct lathe_option *option)
 {
     json_t *out = json_object();
-    json_t *def = default_json(option);
+    json_t *def = NULL;
     int bad = json_object_set_new(out, "name", json_string(option->name)) |
               json_object_set_new(out, "type", json_string(option_type_name(option->type)));
 
+    if (option_default(option, &def, NULL) != LATHE_OK)
+        bad = 1;
     if (def != NULL)
         bad |= json_object_set_new(out, "default", def);
     if (has_limits(option) && isfinite(option->min))
@@ -113,9 +108,11 @@ static json_t *option_schema(const struct lathe_option *option)
     static const char *const types[] = {"boolean", "integer", "number", "string",
                                         "string",  "array",   NULL};
     json_t *out = json_object();
-    json_t *def = default_json(option);
+    json_t *def = NULL;
     int bad = json_object_set_new(out, "description", json_string(option->doc));
 
+    if (option_default(option, &def, NULL) != LATHE_OK)
+        bad = 1;
     if (option->type <= LATHE_OPT_LIST)
         bad |= json_object_set_new(out, "type", json_string(types[option->type]));
     if (def != NULL)
@@ -179,9 +176,11 @@ static void add_range(struct strbuf *out, const struct lathe_option *option)
 
 int32_t option_to_conf(const struct lathe_option *option, int indent, struct strbuf *out)
 {
-    json_t *def = default_json(option);
+    json_t *def = NULL;
     struct strbuf note;
 
+    if (option_default(option, &def, NULL) != LATHE_OK)
+        return LATHE_E_INVALID;
     strbuf_init(&note);
     strbuf_addf(&note, "%s [%s", option->doc, option_type_name(option->type));
     if (option->unit != NULL)
@@ -190,6 +189,7 @@ int32_t option_to_conf(const struct lathe_option *option, int indent, struct str
         strbuf_adds(&note, ", ");
     add_range(&note, option);
     strbuf_adds(&note, (option->flags & LATHE_OPT_REQUIRED) != 0 ? ", required]" : "]");
+    out->failed |= note.failed;
     conf_add_comment(out, indent, note.data);
     strbuf_fini(&note);
     strbuf_addf(out, "%*s%s%s = ", indent, "", def == NULL ? "# " : "", option->name);
@@ -204,11 +204,13 @@ int32_t option_to_conf(const struct lathe_option *option, int indent, struct str
 
 int32_t options_to_conf(option_list options, struct strbuf *out)
 {
+    int32_t st;
+
     for (size_t i = 0; options != NULL && options[i] != NULL; i++) {
         if (i != 0)
             strbuf_addc(out, '\n');
-        if (option_to_conf(options[i], 0, out) != LATHE_OK)
-            return LATHE_E_NOMEM;
+        if ((st = option_to_conf(options[i], 0, out)) != LATHE_OK)
+            return st;
     }
     return LATHE_OK;
 }
@@ -223,11 +225,13 @@ static void add_cell(struct strbuf *out, const char *text)
     }
 }
 
-static void add_row(struct strbuf *out, const struct lathe_option *option)
+static int32_t add_row(struct strbuf *out, const struct lathe_option *option)
 {
-    json_t *def = default_json(option);
+    json_t *def = NULL;
     struct strbuf text;
 
+    if (option_default(option, &def, NULL) != LATHE_OK)
+        return LATHE_E_INVALID;
     strbuf_init(&text);
     strbuf_addf(out, "| `%s` | %s | ", option->name, option_type_name(option->type));
     if (def != NULL) {
@@ -249,15 +253,20 @@ static void add_row(struct strbuf *out, const struct lathe_option *option)
     if ((option->flags & LATHE_OPT_LIVE) != 0)
         strbuf_adds(out, " May change while a job runs.");
     strbuf_adds(out, " |\n");
+    out->failed |= text.failed;
     strbuf_fini(&text);
     json_decref(def);
+    return out->failed ? LATHE_E_NOMEM : LATHE_OK;
 }
 
 int32_t options_to_markdown(option_list options, struct strbuf *out)
 {
     strbuf_adds(out, "| Option | Type | Default | Range | Description |\n"
                      "|---|---|---|---|---|\n");
-    for (size_t i = 0; options != NULL && options[i] != NULL; i++)
-        add_row(out, options[i]);
+    for (size_t i = 0; options != NULL && options[i] != NULL; i++) {
+        int32_t st = add_row(out, options[i]);
+        if (st != LATHE_OK)
+            return st;
+    }
     return out->failed ? LATHE_E_NOMEM : LATHE_OK;
 }

@@ -44,6 +44,7 @@ char *json_dup_text(const json_t *value, uint32_t flags, size_t *len_bytes);
 int json_same(const json_t *a, const json_t *b);
 /* Exact comparison of two numbers, whichever of integer and real: -1, 0, 1. */
 int json_compare_numbers(const json_t *a, const json_t *b);
+int json_compare_double(const json_t *number, double other); /* other may be infinite */
 /* 1 for integers and for reals without a fraction (JSON Schema's "integer"). */
 int json_is_whole(const json_t *value);
 

@@ -38,6 +38,13 @@ int json_compare_numbers(const json_t *a, const json_t *b)
     return json_real_value(a) < json_real_value(b) ? -1 : json_real_value(a) > json_real_value(b);
 }
 
+int json_compare_double(const json_t *number, double other)
+{
+    if (json_is_integer(number))
+        return compare_int_real(json_integer_value(number), other);
+    return json_real_value(number) < other ? -1 : json_real_value(number) > other;
+}
+
 int json_is_whole(const json_t *value)
 {
     if (json_is_integer(value))

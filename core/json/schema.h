@@ -33,6 +33,7 @@ void schema_set_close(struct schema_set *set); /* schemas made from it live on; 
  * "#/components/schemas/X", "#anchor", $id inside the document. Several calls share the parts.
  * Errors: LATHE_E_INVALID naming the place for a malformed schema or a $ref without target,
  * LATHE_E_NOT_FOUND for the pointer, LATHE_E_UNSUPPORTED for $dynamicRef, LATHE_E_NOMEM.
+ * After any of these but LATHE_E_NOT_FOUND the set is only good for closing.
  * Thread: one thread per set at a time. */
 int32_t schema_get(struct schema_set *set, const char *pointer, struct schema **out,
                    struct lathe_error *err) LATHE_MUST_USE;

@@ -497,14 +497,44 @@ static void config_without_memory_is_reported(void **state)
     unsigned long n;
 
     (void)state;
-    for (n = 1; st == LATHE_E_NOMEM; n++) {
+    for (n = 1; st != LATHE_OK && n < 10000; n++) {
         mem_fail_after(n);
         st = config_parse(text, sizeof text - 1, "t", &root, &config, &err);
         mem_fail_after(0);
+        assert_true(st == LATHE_OK || err.text[0] != '\0');
     }
     assert_int_equal(st, LATHE_OK);
-    assert_true(n > 10);
     config_free(config);
+    assert_true(n > 60);
+}
+
+static void options_without_memory_are_reported(void **state)
+{
+    struct lathe_error err = {0};
+    int32_t st = LATHE_E_NOMEM;
+    unsigned long n;
+
+    (void)state;
+    for (n = 1; st != LATHE_OK && n < 10000; n++) {
+        struct option_table *table = NULL;
+        struct params *params = NULL;
+        json_t *array, *schema;
+
+        mem_fail_after(n);
+        array = options_to_json(options);
+        schema = options_to_schema(options);
+        st = array != NULL && schema != NULL ? options_from_json(array, &table, &err)
+                                             : LATHE_E_NOMEM;
+        if (st == LATHE_OK)
+            st = params_new(option_table_list(table), NULL, &params, &err);
+        mem_fail_after(0);
+        params_free(params);
+        option_table_free(table);
+        json_decref(array);
+        json_decref(schema);
+    }
+    assert_int_equal(st, LATHE_OK);
+    assert_true(n > 300);
 }
 
 int main(void)
@@ -529,7 +559,10 @@ int main(void)
         cmocka_unit_test(option_conf_text_reads_back),
         cmocka_unit_test(markdown_has_a_row_per_option),
         cmocka_unit_test(config_without_memory_is_reported),
+        cmocka_unit_test(options_without_memory_are_reported),
     };
+
+    json_set_alloc_funcs(mem_alloc, mem_free); /* so that JSON runs out of memory too */
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -339,6 +339,41 @@ static void compiling_without_memory_is_reported(void **state)
     json_decref(document);
 }
 
+static void validating_without_memory_is_reported(void **state)
+{
+    struct schema *schema =
+        compile("{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"integer\"}],\"uniqueItems\":true,"
+                "\"properties\":{\"a\":{\"maximum\":1},\"d\":{\"default\":{\"x\":[]}}},"
+                "\"propertyNames\":{\"maxLength\":1},\"unevaluatedProperties\":false}",
+                "", NULL);
+    json_t *value = parse("{\"a\":2,\"bb\":[1,1],\"c\":null}");
+    int32_t st = LATHE_E_NOMEM;
+    unsigned long n;
+
+    (void)state;
+    for (n = 1; st == LATHE_E_NOMEM; n++) {
+        struct schema_report report;
+        schema_report_init(&report);
+        mem_fail_after(n);
+        st = schema_validate(schema, value, &report);
+        mem_fail_after(0);
+        schema_report_fini(&report);
+    }
+    assert_int_equal(st, LATHE_E_INVALID);
+    assert_true(n > 20);
+    st = LATHE_E_NOMEM;
+    for (n = 1; st == LATHE_E_NOMEM; n++) {
+        json_t *copy = json_deep_copy(value);
+        mem_fail_after(n);
+        st = schema_apply_defaults(schema, copy);
+        mem_fail_after(0);
+        json_decref(copy);
+    }
+    assert_int_equal(st, LATHE_OK);
+    json_decref(value);
+    schema_free(schema);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,7 +391,10 @@ int main(void)
         cmocka_unit_test(defaults_fill_absent_members_only),
         cmocka_unit_test(endless_defaults_end_at_a_limit),
         cmocka_unit_test(compiling_without_memory_is_reported),
+        cmocka_unit_test(validating_without_memory_is_reported),
     };
+
+    json_set_alloc_funcs(mem_alloc, mem_free); /* so that JSON runs out of memory too */
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
