@@ -30,7 +30,7 @@ ENV_INLINE int mountain_car_discrete_body(const struct mountain_car_rows *r)
         double q;
         w = env_clamp(w, -V_MAX, V_MAX);
         q = env_clamp(p[i] + w, P_MIN, P_MAX);
-        v[i] = (q <= P_MIN) & (w < 0.0) ? 0.0 : w;
+        v[i] = ((q <= P_MIN) & (w < 0.0)) ? 0.0 : w;
         p[i] = q;
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -57,7 +57,7 @@ ENV_INLINE int step_fresh(double *p, double *v, float a, double goal_velocity)
     const double q = env_clamp(*p + w, P_MIN, P_MAX);
 
     *p = q;
-    *v = (q <= P_MIN) & (w < 0.0) ? 0.0 : w;
+    *v = ((q <= P_MIN) & (w < 0.0)) ? 0.0 : w;
     return (q >= 0.45) & (*v >= goal_velocity);
 }
 
@@ -77,7 +77,7 @@ ENV_INLINE int step_float(double *p, double *v, float a, double goal_velocity)
     q = p0 + w;
     q = q < (float)P_MIN ? (float)P_MIN : q;
     q = q > (float)P_MAX ? (float)P_MAX : q;
-    w = (q <= (float)P_MIN) & (w < 0.0f) ? 0.0f : w;
+    w = ((q <= (float)P_MIN) & (w < 0.0f)) ? 0.0f : w;
     *p = (double)q;
     *v = (double)w;
     return (q >= 0.45f) & ((double)w >= goal_velocity);
