@@ -350,6 +350,39 @@ static void path_join_and_components(void **state)
     assert_false(path_is_component(""));
 }
 
+static void path_self_dir_holds_this_test(void **state)
+{
+    struct lathe_error err = {0};
+    char dir[4096], tiny[2];
+
+    (void)state;
+    assert_ok(path_self_dir(dir, sizeof dir, &err), &err);
+    assert_int_equal(access(test_path(dir, "test_base"), X_OK), 0);
+    assert_int_equal(path_self_dir(tiny, sizeof tiny, &err), LATHE_E_LIMIT);
+}
+
+static void io_calls_on_missing_directories_say_which(void **state)
+{
+    char *dir = test_tmpdir();
+    struct lathe_error err = {0};
+    char hex[65], *text;
+
+    (void)state;
+    assert_int_equal(io_write_file(test_path(dir, "no/f"), "x", 1, 0600, &err), LATHE_E_NOT_FOUND);
+    assert_contains(err.text, "no/f");
+    assert_int_equal(io_sync_parent(test_path(dir, "no/f"), &err), LATHE_E_NOT_FOUND);
+    assert_int_equal(sha256_file_hex(test_path(dir, "f"), hex, &err), LATHE_E_NOT_FOUND);
+    test_write_file(test_path(dir, "file"), "x");
+    assert_true(io_mkdir_p(test_path(dir, "file/below"), 0700, &err) < 0);
+    assert_int_equal(io_mkdir_p("", 0700, &err), LATHE_E_LIMIT);
+    mem_fail_after(1);
+    assert_int_equal(io_read_file(test_path(dir, "file"), 9, &text, NULL, &err), LATHE_E_NOMEM);
+    mem_fail_after(0);
+    assert_ok(io_mkdir_p(test_path(dir, "a//b/"), 0700, &err), &err);
+    assert_ok(io_mkdir_p(test_path(dir, "a/b"), 0700, &err), &err);
+    test_tmpdir_remove(dir);
+}
+
 /* --- clock ----------------------------------------------------------------------------------- */
 
 static void clock_text_round_trips(void **state)
@@ -558,6 +591,8 @@ int main(void)
         cmocka_unit_test(io_failed_write_leaves_the_old_file_and_no_temporary),
         cmocka_unit_test(io_remove_tree_does_not_follow_links),
         cmocka_unit_test(path_join_and_components),
+        cmocka_unit_test(path_self_dir_holds_this_test),
+        cmocka_unit_test(io_calls_on_missing_directories_say_which),
         cmocka_unit_test(clock_text_round_trips),
         cmocka_unit_test(clock_parse_reads_offsets_and_refuses_nonsense),
         cmocka_unit_test(clock_can_be_frozen),

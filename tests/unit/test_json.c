@@ -189,6 +189,25 @@ static void json_pointer_follows_the_rfc(void **state)
     json_decref(root);
 }
 
+static void json_files_are_named_in_errors(void **state)
+{
+    char *dir = test_tmpdir();
+    struct lathe_error err = {0};
+    json_t *value = NULL;
+
+    (void)state;
+    test_write_file(test_path(dir, "x.json"), "{\"a\":\n[}");
+    assert_int_equal(json_parse_file(test_path(dir, "x.json"), &value, &err), LATHE_E_INVALID);
+    assert_contains(err.text, "x.json: line 2");
+    test_write_file(test_path(dir, "x.json"), "{\"a\":true}");
+    assert_ok(json_parse_file(test_path(dir, "x.json"), &value, &err), &err);
+    assert_int_equal(json_member_bool(value, "a", 0), 1);
+    assert_int_equal(json_member_bool(value, "b", 7), 7);
+    json_decref(value);
+    assert_int_equal(json_parse_file(test_path(dir, "no"), &value, &err), LATHE_E_NOT_FOUND);
+    test_tmpdir_remove(dir);
+}
+
 /* --- the service ----------------------------------------------------------------------------- */
 
 static void service_builds_and_reads_objects(void **state)
@@ -228,6 +247,36 @@ static void service_builds_and_reads_objects(void **state)
     j->free_text(text);
     j->release(back);
     j->release(o);
+}
+
+static void service_knows_every_type(void **state)
+{
+    static const uint32_t want[] = {LATHE_JSON_NULL,  LATHE_JSON_BOOL,   LATHE_JSON_INT,
+                                    LATHE_JSON_FLOAT, LATHE_JSON_STRING, LATHE_JSON_ARRAY,
+                                    LATHE_JSON_OBJECT};
+    const struct lathe_json_service *j = json_service();
+    struct lathe_json *a = j->array(j);
+    size_t len = 0;
+
+    (void)state;
+    assert_int_equal(j->append(a, j->null(j)), LATHE_OK);
+    assert_int_equal(j->append(a, j->boolean(j, 1)), LATHE_OK);
+    assert_int_equal(j->append(a, j->integer(j, 3)), LATHE_OK);
+    assert_int_equal(j->append(a, j->real(j, 4.0)), LATHE_OK);
+    assert_int_equal(j->append(a, j->string(j, "f\xc3\xbcnf", 5)), LATHE_OK);
+    assert_int_equal(j->append(a, j->array(j)), LATHE_OK);
+    assert_int_equal(j->append(a, j->object(j)), LATHE_OK);
+    for (uint32_t i = 0; i < 7; i++)
+        assert_int_equal(j->type(j->at(a, i)), want[i]);
+    assert_int_equal(j->set_null(j->at(a, 6), "x"), LATHE_OK);
+    assert_int_equal(j->as_bool(j->at(a, 1), 0), 1);
+    assert_int_equal(j->as_int(j->at(a, 3), 0), 4); /* 4.0 is whole */
+    assert_true(j->as_float(j->at(a, 4), -1) == -1.0);
+    assert_string_equal(j->as_string(j->at(a, 4), "", &len), "f\xc3\xbcnf");
+    assert_int_equal(len, 5);
+    assert_null(j->at(a, 7));
+    assert_null(j->real(j, 1e308 * 10));
+    j->release(a);
 }
 
 static void service_walks_members_in_order(void **state)
@@ -312,7 +361,9 @@ int main(void)
         cmocka_unit_test(json_writing_stops_at_its_depth),
         cmocka_unit_test(json_same_compares_values),
         cmocka_unit_test(json_pointer_follows_the_rfc),
+        cmocka_unit_test(json_files_are_named_in_errors),
         cmocka_unit_test(service_builds_and_reads_objects),
+        cmocka_unit_test(service_knows_every_type),
         cmocka_unit_test(service_walks_members_in_order),
         cmocka_unit_test(service_reports_misuse_and_consumes_values),
         cmocka_unit_test(service_dump_says_how_much_it_needs),
