@@ -110,7 +110,7 @@ const struct lathe_job_info *job_info(struct job *job);
 int64_t job_active_ms(const struct job *job);
 void job_dir(const struct job *job, char *out, size_t cap);
 /* Members of one checkpoint. */
-uint64_t checkpoint_number(const json_t *checkpoint);
+uint64_t job_checkpoint_number(const json_t *checkpoint);
 
 /* job_save.c */
 void job_save(struct job *job);

@@ -112,7 +112,7 @@ void job_dir(const struct job *job, char *out, size_t cap)
     snprintf(out, cap, "%s/%s", job->jobs->cfg.runs_dir, job->id);
 }
 
-uint64_t checkpoint_number(const json_t *checkpoint)
+uint64_t job_checkpoint_number(const json_t *checkpoint)
 {
     return (uint64_t)json_member_int(checkpoint, "number", 0);
 }
@@ -211,7 +211,7 @@ int32_t job_from_json(struct job *job, const json_t *doc)
     text_from(job, &job->texts.result, json_object_get(doc, "result"));
     text_from(job, &job->texts.crash, json_object_get(doc, "crash"));
     if (json_array_size(job->checkpoints) > 0)
-        job->ckpt_no = job->saved_ckpt_no = checkpoint_number(
+        job->ckpt_no = job->saved_ckpt_no = job_checkpoint_number(
             json_array_get(job->checkpoints, json_array_size(job->checkpoints) - 1));
     job->is_stored = 1;
     return LATHE_OK;

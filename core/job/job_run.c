@@ -124,7 +124,7 @@ static void on_checkpoint(struct job *job, json_t *json)
     json_object_set_new(json, "path", json_string(path));
     json_object_set_new(json, "created_ms", json_integer(clock_wall_ms()));
     json_array_append(job->checkpoints, json);
-    job->ckpt_no = checkpoint_number(json);
+    job->ckpt_no = job_checkpoint_number(json);
     job->crashes = 0;
     job->current = (uint64_t)json_member_int(json, "current", (int64_t)job->current);
     checkpoints_prune(job);

@@ -149,7 +149,7 @@ static int32_t from_take(struct job *job, json_t *from, struct lathe_error *err)
     json_object_set_new(from, "kind", json_string("fork"));
     json_array_append(job->checkpoints, from);
     job->current = (uint64_t)json_member_int(from, "current", 0);
-    job->ckpt_no = job->saved_ckpt_no = checkpoint_number(from);
+    job->ckpt_no = job->saved_ckpt_no = job_checkpoint_number(from);
     return LATHE_OK;
 }
 

@@ -10,7 +10,7 @@
 #include "core/json/json.h"
 #include "core/registry/kinds.h"
 
-struct entry *entry_new(const char *path)
+struct entry *reg_entry_new(const char *path)
 {
     struct entry *e = mem_new(struct entry);
     if (e != NULL && (e->path = mem_strdup(path)) == NULL) {
@@ -34,7 +34,7 @@ static void components_free(struct entry *e)
     e->n_components = 0;
 }
 
-void entry_free(struct entry *e)
+void reg_entry_free(struct entry *e)
 {
     if (e == NULL)
         return;
@@ -122,7 +122,7 @@ static int32_t components_fill(struct entry *e, const json_t *list, const char *
     return st;
 }
 
-void entry_describe(struct entry *e, json_t *take_json)
+void reg_entry_describe(struct entry *e, json_t *take_json)
 {
     struct lathe_error err = {0};
     const json_t *list = json_object_get(take_json, "components");
@@ -143,7 +143,7 @@ void entry_describe(struct entry *e, json_t *take_json)
     }
 }
 
-void entry_refresh(struct entry *e)
+void reg_entry_refresh(struct entry *e)
 {
     static const struct lathe_component_info *const none[] = {NULL};
     const json_t *plugin = json_object_get(e->json, "plugin");

@@ -30,11 +30,11 @@ struct entry {
 };
 
 /* A new entry without description. NULL when memory ends. */
-struct entry *entry_new(const char *path);
-void entry_free(struct entry *entry);
+struct entry *reg_entry_new(const char *path);
+void reg_entry_free(struct entry *entry);
 /* Takes the probe's answer; a refusal or a malformed answer becomes entry->reason. */
-void entry_describe(struct entry *entry, json_t *take_json);
+void reg_entry_describe(struct entry *entry, json_t *take_json);
 /* Recomputes entry->info from the rest. */
-void entry_refresh(struct entry *entry);
+void reg_entry_refresh(struct entry *entry);
 
 #endif

@@ -98,7 +98,7 @@ static void index_build(struct reg *reg)
             if (e->shadow[0] == '\0')
                 index_add(reg, e);
         }
-        entry_refresh(e);
+        reg_entry_refresh(e);
     }
     reg->generation++;
 }
@@ -125,7 +125,7 @@ static int cache_take(struct reg *reg, struct entry *e)
     cache_key(reg, e, key);
     if (hit == NULL || strcmp(json_member_string(hit, "key", ""), key) != 0)
         return 0;
-    entry_describe(e, json_incref(json_object_get(hit, "probe")));
+    reg_entry_describe(e, json_incref(json_object_get(hit, "probe")));
     return 1;
 }
 
@@ -205,7 +205,7 @@ static void probe_take(struct reg *reg, struct entry *e, int32_t status, const c
             json_pack("{s:b,s:s}", "ok", 0, "reason",
                       status == LATHE_E_CORRUPT ? "the probe printed no description" : err->text);
     e->is_probing = 0;
-    entry_describe(e, json);
+    reg_entry_describe(e, json);
     cache_put(reg, e);
     if (e->reason[0] != '\0')
         log_warn("plugin is broken", F_STR("path", e->path), F_STR("reason", e->reason));
@@ -270,7 +270,7 @@ static void probes_start(struct reg *reg)
             continue;
         }
         e->is_probing = 0;
-        entry_describe(e, json_pack("{s:b,s:s}", "ok", 0, "reason", err.text));
+        reg_entry_describe(e, json_pack("{s:b,s:s}", "ok", 0, "reason", err.text));
         log_warn("plugin could not be probed", F_STR("path", e->path), F_STR("reason", err.text));
     }
     reg->is_settled = reg->n_probing == 0 && n_waiting == 0;
@@ -282,7 +282,7 @@ static void probes_start(struct reg *reg)
 
 static void entry_drop(void *entry)
 {
-    entry_free(entry);
+    reg_entry_free(entry);
 }
 
 /* Puts e at its place in the list. */
@@ -322,7 +322,7 @@ static void file_seen(struct reg *reg, const char *path, uint32_t dir_index, int
     }
     if (e != NULL)
         entry_remove(reg, e);
-    if ((e = entry_new(path)) == NULL)
+    if ((e = reg_entry_new(path)) == NULL)
         return;
     e->inode = (uint64_t)s.st_ino;
     e->size_bytes = (uint64_t)s.st_size;
@@ -602,7 +602,7 @@ void reg_close(struct reg *reg)
     while (reg->first != NULL) {
         struct entry *e = reg->first;
         reg->first = e->next;
-        entry_free(e);
+        reg_entry_free(e);
     }
     if (reg->on_watch != NULL)
         event_free(reg->on_watch);
