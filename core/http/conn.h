@@ -95,7 +95,7 @@ struct lathe_request {
     struct lathe_error error;
 
     struct strbuf extra; /* header lines of the answer */
-    int keep_alive, rendering, on_pool, pool_answered, cors_ok, no_log;
+    int keep_alive, rendering, on_pool, pool_answered, pool_rendered, cors_ok, no_log;
     int32_t ws_refuse; /* close code for an upgrade whose credentials do not do; 0: fine */
     int32_t status;
     struct strbuf pool_body; /* answer of a blocking handler until it is back on the loop */

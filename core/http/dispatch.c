@@ -289,6 +289,7 @@ static void pool_done(void *arg)
     int32_t st = LATHE_OK;
 
     req->on_pool = 0;
+    req->rendering = req->pool_rendered;
     if (reply_usable(req, &st))
         (void)reply_send(req, req->status, req->has_pool_type ? req->pool_type : NULL,
                          req->pool_body.data, req->pool_body.len_bytes);

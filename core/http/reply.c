@@ -288,6 +288,7 @@ static int32_t store_for_loop(struct lathe_request *req, int32_t status, const c
     req->has_pool_type = type != NULL;
     snprintf(req->pool_type, sizeof req->pool_type, "%s", type ? type : "");
     req->status = status;
+    req->pool_rendered = req->rendering;
     req->pool_answered = 1;
     return LATHE_OK;
 }

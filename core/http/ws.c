@@ -283,6 +283,21 @@ void ws_start(struct lathe_request *req, int32_t refuse_code)
         pump(ws);
 }
 
+/* wslay answers a broken frame header with a close frame that names no reason; send 1002 instead.
+ * Its own queue is empty here, pump() saw to that. */
+static void broken_frame(struct lathe_ws *ws)
+{
+    struct http_conn *conn = ws->conn;
+
+    if (!ws->closing) {
+        ws->code = 1002;
+        evbuffer_add(conn->out, "\x88\x02\x03\xea", 4);
+    }
+    conn->must_linger = 1;
+    ws_gone(conn);
+    conn_finish(conn);
+}
+
 void ws_read(struct http_conn *conn)
 {
     struct lathe_ws *ws = conn->ws;
@@ -302,7 +317,7 @@ void ws_read(struct http_conn *conn)
         return;
     }
     if (rc != 0) {
-        conn_close(conn);
+        broken_frame(ws);
         return;
     }
     if (!wslay_event_want_read(ws->ctx) &&
