@@ -187,7 +187,8 @@ static void read_frames(struct control *control)
     struct lathe_error err = {0};
     int32_t st = 0;
 
-    while (!control->link_gone && (st = link_poll(control->link, 0, &frame, &err)) > 0)
+    while (!control->is_serving && !control->link_gone &&
+           (st = link_poll(control->link, 0, &frame, &err)) > 0)
         if (!control_frame(control, &frame))
             log_warn("frame ignored", F_INT("type", frame.type));
     if (st < 0)
@@ -205,6 +206,21 @@ void control_poll(struct control *control)
     alive_for(control, ALIVE_NS);
     read_signals(control);
     read_frames(control);
+}
+
+int control_next(struct control *control, int timeout_ms, struct link_frame *frame)
+{
+    struct lathe_error err = {0};
+    int32_t st = 0;
+
+    alive_for(control, ALIVE_NS);
+    read_signals(control);
+    if (control->link_gone || control_should_yield(control))
+        return 0;
+    st = link_poll(control->link, timeout_ms, frame, &err);
+    if (st < 0)
+        lost_link(control, &err);
+    return st > 0 && !control_frame(control, frame);
 }
 
 void control_tick(struct control *control)

@@ -16,6 +16,7 @@ struct control {
     int signal_fd;
     int stop_save; /* of the last STOP */
     int link_gone;
+    int is_serving; /* frames are read by the serving loop: control_poll leaves them alone */
     int64_t last_poll_ns;
     _Atomic int pause, stop, cancel, checkpoint_now, shutdown;
     _Atomic uint64_t current; /* for heartbeats */
@@ -36,7 +37,10 @@ void control_close(struct control *control);
 
 /* Reads everything that came, without waiting, and proves life for 10 s. */
 void control_poll(struct control *control);
-/* The same at most once a millisecond: cheap enough for inner loops. */
+/* For the serving loop: waits up to timeout_ms for a frame that is not a wish. 1 = *frame is set.
+ */
+int control_next(struct control *control, int timeout_ms, struct link_frame *frame);
+/* control_poll at most once a millisecond: cheap enough for inner loops. */
 void control_tick(struct control *control);
 /* Waits up to timeout_ms for a wish to come. */
 void control_wait(struct control *control, int timeout_ms);

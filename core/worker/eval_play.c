@@ -1,5 +1,6 @@
 /* The evaluation loop: every episode has its own seed, rows that end stay idle. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/fail.h"
@@ -106,36 +107,29 @@ void vec_action_json(const struct vec *vec, const void *act, uint32_t row, struc
     strbuf_addc(out, ']');
 }
 
-/* Repeat trials keep the episode's start and replace the noise of its steps. An environment that
- * knows the reset option "step_seeds" (one per row) does so; another starts from a seed of its own.
- */
+/* Repeat trials keep the episode's start and replace the noise of its steps: the reset option
+ * "step_state". An environment without it starts from a seed of the trial's own. */
 static int32_t reset_trial(struct evaluator *ev, const struct weval_spec *spec, uint64_t first,
                            uint32_t count, uint32_t trial, uint64_t *seeds, struct lathe_error *err)
 {
-    int episodic = ev->setup->job->episodic;
-    struct strbuf options;
     uint32_t i;
     int32_t st;
 
     for (i = 0; i < count; i++)
-        seeds[i] = vec_seed(episodic, spec->seed, VEC_PURPOSE_EVAL, first + i);
-    if (trial == 0)
-        return vec_reset(ev->vec, count, seeds, NULL, err);
-    strbuf_init(&options);
-    strbuf_adds(&options, "{\"step_seeds\":[");
-    for (i = 0; i < count; i++)
-        strbuf_addf(&options, "%s\"%llu\"", i > 0 ? "," : "",
-                    (unsigned long long)vec_seed(1, spec->seed, VEC_PURPOSE_TRIAL,
-                                                 (first + i) * 64 + trial));
-    strbuf_adds(&options, "]}");
-    st = options.failed ? fail(err, LATHE_E_NOMEM, "trial seeds")
-                        : vec_reset(ev->vec, count, seeds, options.data, err);
-    strbuf_fini(&options);
-    if (st != LATHE_E_INVALID)
-        return st;
-    for (i = 0; i < count; i++)
-        seeds[i] = vec_seed(1, spec->seed, VEC_PURPOSE_TRIAL, (first + i) * 64 + trial);
-    return vec_reset(ev->vec, count, seeds, NULL, err);
+        seeds[i] = vec_seed(ev->setup->job->episodic, spec->seed, VEC_PURPOSE_EVAL, first + i);
+    st = vec_reset(ev->vec, count, seeds, NULL, err);
+    for (i = 0; i < count && st == LATHE_OK && trial > 0; i++) {
+        uint64_t noise = vec_seed(1, spec->seed, VEC_PURPOSE_TRIAL, (first + i) * 64 + trial);
+        char options[64];
+
+        snprintf(options, sizeof options, "{\"step_state\":\"%llu\"}", (unsigned long long)noise);
+        st = vec_reset_row(ev->vec, i, seeds[i], options);
+        if (st == LATHE_E_INVALID)
+            st = vec_reset_row(ev->vec, i, noise, NULL);
+        if (st != LATHE_OK)
+            fail(err, st, "%s: reset of trial %u failed", ev->vec->spec->id, trial);
+    }
+    return st;
 }
 
 /* Actions for all active rows. The draws of a sampled action depend on (sample seed, episode,

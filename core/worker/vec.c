@@ -307,6 +307,13 @@ int32_t vec_reset(struct vec *vec, uint32_t count, const uint64_t *seeds, const 
     return LATHE_OK;
 }
 
+int32_t vec_reset_row(struct vec *vec, uint32_t row, uint64_t seed, const char *options_json)
+{
+    vec->seeds[row] = seed;
+    vec->io.options_json = options_json;
+    return vec->env->reset(vec->batch, row, 1, NULL, &vec->io);
+}
+
 static void clip_actions(struct vec *vec, uint32_t first, uint32_t count)
 {
     uint32_t i, k;

@@ -71,6 +71,11 @@ void vec_close(struct vec *vec); /* NULL is fine */
 int32_t vec_reset(struct vec *vec, uint32_t count, const uint64_t *seeds, const char *options_json,
                   struct lathe_error *err) LATHE_MUST_USE;
 
+/* Starts the active row once more from seed with options of its own. Errors: LATHE_E_INVALID when
+ * the environment does not know them. */
+int32_t vec_reset_row(struct vec *vec, uint32_t row, uint64_t seed,
+                      const char *options_json) LATHE_MUST_USE;
+
 /* Steps all active rows with vec->act into next_obs, reward, terminated, truncated, next_mask. With
  * autoreset, ended rows start their next episode; otherwise they become idle at vec_advance.
  * Errors: of the environment; LATHE_E_INTERNAL for a reward that is not finite. */
