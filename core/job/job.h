@@ -15,7 +15,7 @@
 
 struct jobs;
 
-/* Everything is borrowed and outlives the jobs. */
+/* Services and modules outlive the jobs; text is copied. */
 struct jobs_config {
     struct loop *loop;
     struct sup *sup;

@@ -81,6 +81,7 @@ struct job_watch {
 
 struct jobs {
     struct jobs_config cfg;
+    char *runs_dir;
     struct loop_timers *timers;
     struct hmap *by_id;
     struct job *first, *last;

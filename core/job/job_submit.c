@@ -322,9 +322,10 @@ int32_t jobs_open(const struct jobs_config *cfg, struct jobs **out, struct lathe
     if (jobs == NULL)
         return fail(err, LATHE_E_NOMEM, "open jobs");
     jobs->cfg = *cfg;
+    jobs->cfg.runs_dir = jobs->runs_dir = mem_strdup(cfg->runs_dir);
     jobs->next_order = 1;
     jobs_set_limits(jobs, cfg->slots, cfg->queue_limit);
-    if ((jobs->by_id = hmap_new()) == NULL ||
+    if (jobs->runs_dir == NULL || (jobs->by_id = hmap_new()) == NULL ||
         (jobs->timers = loop_timers_new(cfg->loop, UINT32_MAX)) == NULL)
         st = fail(err, LATHE_E_NOMEM, "open jobs");
     else
@@ -360,6 +361,7 @@ void jobs_close(struct jobs *jobs)
     }
     loop_timers_free(jobs->timers);
     hmap_free(jobs->by_id, NULL);
+    mem_free(jobs->runs_dir);
     mem_free(jobs);
 }
 
