@@ -64,6 +64,8 @@ ENV_INLINE struct arms runge_kutta(struct arms s, double a, double centripetal)
 /* Into [-pi, pi] by whole turns; a step moves an angle by a few turns at most. */
 ENV_INLINE double wrap(double x)
 {
+    if (fabs(x) <= ENV_PI)
+        return x;
     for (int k = 0; k < 64 && x > ENV_PI; k++)
         x -= 2.0 * ENV_PI;
     for (int k = 0; k < 64 && x < -ENV_PI; k++)
@@ -77,19 +79,26 @@ ENV_INLINE void observe_rows(const struct acrobot_rows *r)
     const double *restrict w1 = r->omega1, *restrict w2 = r->omega2;
     float *restrict obs = r->obs, *restrict reward = r->reward;
     uint8_t *restrict terminated = r->terminated;
+    float seen[4][ENV_KERNEL_ROWS];
+    double height[ENV_KERNEL_ROWS];
     const uint32_t n = r->n;
 
     for (uint32_t i = 0; i < n; i++) {
         double s1, c1, s2, c2;
         env_sincos_small(t1[i], &s1, &c1);
         env_sincos_small(t2[i], &s2, &c2);
-        obs[6 * i] = (float)c1;
-        obs[6 * i + 1] = (float)s1;
-        obs[6 * i + 2] = (float)c2;
-        obs[6 * i + 3] = (float)s2;
+        seen[0][i] = (float)c1;
+        seen[1][i] = (float)s1;
+        seen[2][i] = (float)c2;
+        seen[3][i] = (float)s2;
+        height[i] = -c1 - env_cos_small(t2[i] + t1[i]);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t k = 0; k < 4; k++)
+            obs[6 * i + k] = seen[k][i];
         obs[6 * i + 4] = (float)w1[i];
         obs[6 * i + 5] = (float)w2[i];
-        reward[i] = -c1 - env_cos_small(t2[i] + t1[i]) > 1.0 ? 0.0f : -1.0f;
+        reward[i] = height[i] > 1.0 ? 0.0f : -1.0f;
     }
     for (uint32_t i = 0; i < n; i++)
         terminated[i] = reward[i] == 0.0f;

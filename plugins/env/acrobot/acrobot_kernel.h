@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-/* n rows; every pointer is the first row of the range. State inside its bounds: |theta| <= pi. */
+/* n rows, at most ENV_KERNEL_ROWS; every pointer is the first row of the range. State inside its
+ * bounds: |theta| <= pi. */
 struct acrobot_rows {
     double *theta1, *theta2, *omega1, *omega2;
     const int32_t *act;

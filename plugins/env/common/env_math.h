@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define ENV_PI 3.14159265358979323846
-#define ENV_SINCOS_MAX 1e5 /* |x| up to which env_sincos_small holds 1 ulp */
+#define ENV_KERNEL_ROWS 256 /* rows that a step kernel takes at once */
+#define ENV_SINCOS_MAX 1e5  /* |x| up to which env_sincos_small holds 1 ulp */
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ENV_INLINE static inline __attribute__((always_inline))
@@ -155,12 +156,21 @@ static inline double env_cos(double x)
     return c;
 }
 
-/* Clamp that maps to two min/max instructions. x must not be NaN. */
+/* a where cond is 1, b where it is 0. Compilers turn conditional expressions in a chain into jumps,
+ * which stops vectorization; this form stays a select. */
+ENV_INLINE double env_pick(int cond, double a, double b)
+{
+    const uint64_t m = 0u - (uint64_t)cond;
+
+    return env_from_bits((env_bits(a) & m) | (env_bits(b) & ~m));
+}
+
+/* x inside [lo, hi]. x must not be NaN. */
 ENV_INLINE double env_clamp(double x, double lo, double hi)
 {
-    const double y = x < lo ? lo : x;
+    const double y = env_pick(x < lo, lo, x);
 
-    return y > hi ? hi : y;
+    return env_pick(y > hi, hi, y);
 }
 
 #endif

@@ -30,7 +30,7 @@ ENV_INLINE int mountain_car_discrete_body(const struct mountain_car_rows *r)
         double q;
         w = env_clamp(w, -V_MAX, V_MAX);
         q = env_clamp(p[i] + w, P_MIN, P_MAX);
-        v[i] = ((q <= P_MIN) & (w < 0.0)) ? 0.0 : w;
+        v[i] = env_pick((q <= P_MIN) & (w < 0.0), 0.0, w);
         p[i] = q;
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -57,7 +57,7 @@ ENV_INLINE int step_fresh(double *p, double *v, float a, double goal_velocity)
     const double q = env_clamp(*p + w, P_MIN, P_MAX);
 
     *p = q;
-    *v = ((q <= P_MIN) & (w < 0.0)) ? 0.0 : w;
+    *v = env_pick((q <= P_MIN) & (w < 0.0), 0.0, w);
     return (q >= 0.45) & (*v >= goal_velocity);
 }
 

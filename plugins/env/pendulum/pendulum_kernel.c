@@ -5,7 +5,7 @@
 #include "plugins/env/common/env_math.h"
 
 #define OMEGA_MAX 8.0
-#define U_MAX 2.0f
+#define U_MAX 2.0
 #define DT 0.05
 #define ANGLE_SAFE (0.99 * ENV_SINCOS_MAX) /* still inside the range after one more step */
 
@@ -15,7 +15,7 @@ ENV_INLINE double wrap_small(double theta)
     const double magic = 6755399441055744.0;
     const double turns = (theta + ENV_PI) / (2.0 * ENV_PI);
     const double nearest = (turns + magic) - magic;
-    const double whole = nearest > turns ? nearest - 1.0 : nearest;
+    const double whole = nearest - env_pick(nearest > turns, 1.0, 0.0);
 
     return (theta + ENV_PI - whole * (2.0 * ENV_PI)) - ENV_PI;
 }
@@ -33,9 +33,8 @@ ENV_INLINE double wrap_any(double theta)
 /* Advances one row given sin theta; returns the reward of the old state. */
 ENV_INLINE double advance(double *theta, double *omega, float a, double s, double n, double gravity)
 {
-    const float lo = a < -U_MAX ? -U_MAX : a;
-    const float u = lo > U_MAX ? U_MAX : lo;
-    const float cost_u = 0.001f * (u * u), push = 3.0f * u; /* float: the action is */
+    const float u = (float)env_clamp((double)a, -U_MAX, U_MAX); /* exact: a is float */
+    const float cost_u = 0.001f * (u * u), push = 3.0f * u;     /* float: the action is */
     const double cost = n * n + 0.1 * (*omega * *omega) + (double)cost_u;
     const double w = *omega + (3.0 * gravity / 2.0 * s + (double)push) * DT;
 
@@ -52,6 +51,7 @@ ENV_INLINE int pendulum_step_rows_body(const struct pendulum_rows *r)
     uint8_t *restrict terminated = r->terminated, *restrict truncated = r->truncated;
     const uint32_t n = r->n;
     const double gravity = r->gravity;
+    float cosine[ENV_KERNEL_ROWS], sine[ENV_KERNEL_ROWS];
     uint64_t bad = 0;
 
     for (uint32_t i = 0; i < n; i++)
@@ -67,8 +67,12 @@ ENV_INLINE int pendulum_step_rows_body(const struct pendulum_rows *r)
     for (uint32_t i = 0; i < n; i++) {
         double s, c;
         env_sincos_small(th[i], &s, &c);
-        obs[3 * i] = (float)c;
-        obs[3 * i + 1] = (float)s;
+        cosine[i] = (float)c;
+        sine[i] = (float)s;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        obs[3 * i] = cosine[i];
+        obs[3 * i + 1] = sine[i];
         obs[3 * i + 2] = (float)om[i];
     }
     for (uint32_t i = 0; i < n; i++)
