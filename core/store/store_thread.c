@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LOG_MODULE "store"
 #include "core/base/log.h"
 #include "core/store/store_internal.h"
 

@@ -33,8 +33,8 @@ struct lathe_event {
 /* Start with what comes next, without replay (lathe_events_subscription.since). */
 #define LATHE_EVENTS_LIVE UINT64_MAX
 
-/* A subscription as asked for; copied. The first event delivered is the one after `since` (0: from the
- * beginning), then all later ones in order, without hole or duplicate. A `since` in the future
+/* A subscription as asked for; copied. The first event delivered is the one after `since` (0: from
+ * the beginning), then all later ones in order, without hole or duplicate. A `since` in the future
  * means live. When events are missing because they are no longer kept, or because more than
  * max_pending wait, one LATHE_EVENT_GAP names them and delivery goes on behind it. */
 struct lathe_events_subscription {

@@ -288,6 +288,59 @@ static void closing_finishes_what_was_accepted(void **state)
     storage_env_open_store(env);
 }
 
+/* A storage whose commits fail as often as fails_left says. */
+static const struct lathe_storage *real_storage;
+static int fails_left;
+
+static int32_t failing_commit(void *self, struct lathe_error *err)
+{
+    if (fails_left-- <= 0)
+        return real_storage->commit(self, err);
+    real_storage->rollback(self);
+    snprintf(err->text, sizeof err->text, "the disk is unwell");
+    return LATHE_E_IO;
+}
+
+static void a_lost_group_is_done_again_call_by_call(void **state)
+{
+    struct storage_env *env = *state;
+    const struct lathe_store_service *s;
+    struct lathe_storage failing;
+    struct answer answers[30], get, taken;
+    struct lathe_store_call call;
+    struct store_stats stats;
+
+    real_storage = env->options.storage;
+    failing = *real_storage;
+    failing.commit = failing_commit;
+    store_close(env->store);
+    env->options.storage = &failing;
+    storage_env_open_store(env);
+    s = env->service;
+    declare(env);
+    store_drain(env->store);
+    fails_left = 1;
+    for (int i = 0; i < 30; i++) {
+        call = into(&answers[i]);
+        assert_int_equal(s->next_id(s, "ids", 1, &call), LATHE_OK);
+    }
+    call = into(&taken);
+    assert_int_equal(s->put(s, "things", "a", 99, "{}", &call), LATHE_OK);
+    call = into(&get);
+    assert_int_equal(s->get(s, "things", "a", &call), LATHE_OK);
+    store_drain(env->store);
+    for (int i = 0; i < 30; i++)
+        assert_true(answers[i].status == LATHE_OK && answers[i].value == (uint64_t)i + 1);
+    assert_int_equal(taken.status, LATHE_E_NOT_FOUND);
+    assert_int_equal(get.status, LATHE_E_NOT_FOUND);
+    store_get_stats(env->store, &stats);
+    assert_true(stats.failed_commits == 1 || fails_left == 1); /* unless no two calls met */
+    fails_left = 0;
+    store_close(env->store);
+    env->options.storage = real_storage;
+    storage_env_open_store(env);
+}
+
 /* A chain of callers: each puts again when its put is durable. */
 struct chain {
     struct storage_env *env;
@@ -356,6 +409,7 @@ int main(void)
         BOTH(a_full_queue_refuses_and_recovers),
         BOTH(scans_page_through_and_references_are_found),
         BOTH(closing_finishes_what_was_accepted),
+        BOTH(a_lost_group_is_done_again_call_by_call),
         BOTH(many_callers_share_commits),
     };
 
