@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* n rows; every pointer is the first row of the range. */
+/* n rows, at most ENV_KERNEL_ROWS; every pointer is the first row of the range. */
 struct cartpole_rows {
     double *x, *v, *theta, *omega;
     const int32_t *act;
