@@ -35,8 +35,10 @@ static struct lathe_json *reference(const struct lathe_json_service *j,
 static struct lathe_json *spec_build(const struct lathe_json_service *j,
                                      const struct lathe_json *body)
 {
-    static const char *const same[] = {"seed",   "mode",    "total_steps", "total_iterations",
-                                       "n_envs", "threads", "pace_ms",     NULL};
+    static const char *const same[] = {"seed",     "mode",        "total_steps", "total_iterations",
+                                       "n_envs",   "threads",     "pace_ms",     "time_limit",
+                                       "obs_norm", "reward_norm", "norm_gamma",  "numerics",
+                                       NULL};
     struct lathe_json *spec = j->object(j), *part;
     const struct lathe_json *given;
     const char *const *name;
