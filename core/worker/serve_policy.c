@@ -1,5 +1,6 @@
 /* Answers of one policy: actions for observations or states, and evaluations. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/clock.h"
@@ -76,10 +77,11 @@ static int32_t read_state(struct serve *s, const json_t *state, void *row, struc
         return fail(err, LATHE_E_NOMEM, "state");
     st = d->observe(s->vec->batch, text, row, err);
     mem_free(text);
-    if (st != LATHE_OK && err->code != st) {
-        err->code = st;
-        if (err->text[0] == '\0')
-            fail_field(err, st, err->field[0] != '\0' ? "state" : "", "the state is not valid");
+    if (st != LATHE_OK && err->code != st) { /* it named the member at most */
+        char field[sizeof err->field];
+
+        snprintf(field, sizeof field, "%s", err->field[0] != '\0' ? err->field : "state");
+        return fail_field(err, st, field, "the state is not valid at %s", field);
     }
     return st;
 }

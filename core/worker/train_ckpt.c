@@ -257,6 +257,8 @@ int32_t train_save(struct trainer *t, const char *kind, struct lathe_error *err)
     int32_t st;
 
     t->number++;
+    if (strcmp(kind, "best") == 0)
+        snprintf(t->best_ckpt, sizeof t->best_ckpt, "ckpt_%llu", (unsigned long long)t->number);
     file_name(t->number, kind, name, sizeof name);
     control_busy(t->control, 1);
     st = write_file(t, name, kind, &saved, err);
@@ -267,8 +269,6 @@ int32_t train_save(struct trainer *t, const char *kind, struct lathe_error *err)
     }
     snprintf(t->last_ckpt, sizeof t->last_ckpt, "ckpt_%llu", (unsigned long long)t->number);
     memcpy(t->last_weights, saved.weights, sizeof saved.weights);
-    if (strcmp(kind, "best") == 0)
-        snprintf(t->best_ckpt, sizeof t->best_ckpt, "%s", t->last_ckpt);
     remember(t, t->number, kind);
     announce(t, name, kind, &saved);
     return LATHE_OK;
