@@ -196,7 +196,7 @@ static void make_text(char id[ID_LEN + 1], char out[HTTP_TOKEN_TEXT])
     base64_encode(random, sizeof random, secret);
     for (char *c = secret; *c != '\0'; c++)
         *c = *c == '+' ? '-' : *c == '/' ? '_' : *c == '=' ? '\0' : *c;
-    snprintf(out, HTTP_TOKEN_TEXT, "lathe_%s_%s", id, secret);
+    snprintf(out, HTTP_TOKEN_TEXT, "lathe_%.16s_%.43s", id, secret);
 }
 
 int32_t http_auth_create(struct http_auth *auth, const char *name, const char *role,
@@ -380,7 +380,7 @@ int32_t http_auth_ticket(struct http_auth *auth, const char *token_id, char out[
     io_random(random, sizeof random);
     hex_encode(random, sizeof random, out);
     sha256_hex(out, strlen(out), hash);
-    snprintf(ticket->token_id, sizeof ticket->token_id, "%s", token_id);
+    snprintf(ticket->token_id, sizeof ticket->token_id, "%.16s", token_id);
     ticket->until_ms = now_ms + TICKET_MS;
     if (hmap_put(auth->tickets, hash, ticket, NULL) != LATHE_OK) {
         mem_free(ticket);

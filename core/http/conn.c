@@ -36,7 +36,10 @@ int64_t conn_now_ms(void)
 
 void conn_set_deadline(struct http_conn *conn, uint32_t timeout_ms)
 {
-    conn->deadline_ms = timeout_ms == 0 ? 0 : conn_now_ms() + timeout_ms;
+    /* Inside conn_process the clock was read a moment ago. */
+    int64_t now_ms = conn->depth > 0 ? conn->server->now_ns / 1000000 : conn_now_ms();
+
+    conn->deadline_ms = timeout_ms == 0 ? 0 : now_ms + timeout_ms;
 }
 
 /* --- ending
@@ -249,6 +252,7 @@ static int read_head(struct http_conn *conn)
     }
     head_len = parse_find_head(data, len > most + 4 ? most + 4 : len, &conn->scan_off);
     if (head_len == 0 && len <= most) {
+        conn->server->now_ns = clock_mono_ns();
         if (conn->phase == CONN_IDLE)
             conn_set_deadline(conn, cfg->header_timeout_ms);
         conn->phase = CONN_HEAD;

@@ -242,7 +242,7 @@ static void log_access(const struct lathe_request *req, int64_t ns)
 void reply_done(struct lathe_request *req, uint64_t body_bytes)
 {
     struct http_server *server = req->server;
-    int64_t ns = clock_mono_ns() - req->start_ns;
+    int64_t ns = (server->now_ns = clock_mono_ns()) - req->start_ns;
     struct http_conn *conn = req->conn;
 
     req->sent_bytes = body_bytes;

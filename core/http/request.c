@@ -95,7 +95,7 @@ struct lathe_request *request_new(struct http_conn *conn)
     req->refs = 1;
     req->phase = REQ_READING;
     req->body_limit = server->cfg.max_body_bytes;
-    req->start_ns = clock_mono_ns();
+    req->start_ns = server->now_ns = clock_mono_ns();
     req->identity.struct_size = sizeof req->identity;
     req->identity.subject = "anonymous";
     req->identity.role = "admin";

@@ -173,7 +173,7 @@ static void drain_step(struct http_server *server, int64_t now_ms)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct http_server *server = arg;
-    int64_t now_ms = conn_now_ms();
+    int64_t now_ms = (server->now_ns = clock_mono_ns()) / 1000000;
     struct http_conn *conn, *next;
 
     (void)fd;
@@ -200,6 +200,7 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     server->kicked = NULL;
+    server->now_ns = clock_mono_ns();
     while (conn != NULL) {
         struct http_conn *next = conn->kick_next;
 

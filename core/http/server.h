@@ -67,6 +67,7 @@ struct http_server {
     char date[40]; /* "Date: ...\r\n" */
     size_t date_len;
     int64_t start_ms;
+    int64_t now_ns; /* clock as last read: by a request's start or end, a tick or a kick */
     z_stream deflate;
     int deflate_ready;
     struct http_metrics *metrics;
