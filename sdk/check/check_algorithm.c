@@ -11,12 +11,11 @@ static void learns(struct check *check, enum probe probe, double wanted)
     struct algo_rig rig;
     struct lathe_error err = {0};
     double quality = 0;
+    uint64_t first_seed = check->seed;
 
-    for (uint64_t seed = check->seed; seed < check->seed + 3; seed++) {
-        struct check one = *check;
-        one.seed = seed;
-        int32_t st = algo_rig_open(&rig, &one, probe, 1);
-        *check = one;
+    for (uint64_t seed = first_seed; seed < first_seed + 3; seed++) {
+        check->seed = seed;
+        int32_t st = algo_rig_open(&rig, check, probe, 1);
         if (st == LATHE_OK)
             st = algo_rig_train(&rig, PROBE_STEPS, &err);
         if (st == LATHE_OK)
