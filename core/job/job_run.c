@@ -234,21 +234,37 @@ static void on_frame(void *user, const struct link_frame *frame)
 
 /* ---- the end of a worker ---- */
 
+/* "org.lathe.ppo, org.lathe.cartpole": what ran in the worker, as far as it said. */
+static void plugin_names(const struct sup_end *end, char *out, size_t cap)
+{
+    const json_t *plugins = json_object_get(end->hello, "plugins");
+    size_t used = 0;
+
+    snprintf(out, cap, "no plugin loaded yet");
+    for (size_t i = 0; i < json_array_size(plugins) && used < cap; i++) {
+        int n = snprintf(out + used, cap - used, "%s%s", i > 0 ? ", " : "",
+                         json_member_string(json_array_get(plugins, i), "id", "?"));
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
 static void crash_text(const struct sup_end *end, char out[LATHE_ERROR_TEXT])
 {
-    const char *first = json_member_string(
-        json_array_get(json_object_get(end->hello, "plugins"), 0), "id", "a plugin");
+    char names[120];
+
+    plugin_names(end, names, sizeof names);
     if (end->has_hung)
-        snprintf(out, LATHE_ERROR_TEXT, "the worker gave no sign of life and was killed");
+        snprintf(out, LATHE_ERROR_TEXT, "the worker (%s) gave no sign of life and was killed",
+                 names);
     else if (end->is_link_broken)
-        snprintf(out, LATHE_ERROR_TEXT, "the worker sent damaged frames and was killed");
+        snprintf(out, LATHE_ERROR_TEXT, "the worker (%s) sent damaged frames and was killed",
+                 names);
     else if (end->signal != 0)
-        snprintf(out, LATHE_ERROR_TEXT, "the worker running %.80s ended by signal %d (%s)", first,
+        snprintf(out, LATHE_ERROR_TEXT, "the worker (%s) ended by signal %d (%s)", names,
                  end->signal, strsignal(end->signal));
     else
-        snprintf(out, LATHE_ERROR_TEXT,
-                 "the worker running %.80s ended with exit code %d and no result", first,
-                 end->exit_code);
+        snprintf(out, LATHE_ERROR_TEXT, "the worker (%s) ended with exit code %d and no result",
+                 names, end->exit_code);
 }
 
 static void job_crashed(struct job *job, const struct sup_end *end)
@@ -461,15 +477,24 @@ static struct job *next_job(const struct jobs *jobs)
     return best != NULL && jobs->n_workers < jobs->cfg.slots ? best : NULL;
 }
 
+static void schedule_now(void *arg)
+{
+    struct jobs *jobs = arg;
+    struct job *job;
+
+    jobs->is_scheduling = 0;
+    while (!jobs->is_draining && (job = next_job(jobs)) != NULL)
+        job_launch(job);
+}
+
+/* Starting a worker takes milliseconds: it waits until the handler that asked has returned. */
 void jobs_schedule(struct jobs *jobs)
 {
-    struct job *job;
     if (!jobs->is_started || jobs->is_draining || jobs->is_scheduling)
         return;
     jobs->is_scheduling = 1;
-    while ((job = next_job(jobs)) != NULL)
-        job_launch(job);
-    jobs->is_scheduling = 0;
+    if (loop_post(jobs->cfg.loop, schedule_now, jobs, NULL) != LATHE_OK)
+        jobs->is_scheduling = 0;
 }
 
 /* ---- draining ---- */

@@ -101,7 +101,10 @@ static const struct lathe_option *const plugins_options[] = {
     NULL};
 
 static const struct config_section listeners = {
-    "listeners", "Where the server listens. Without an entry: 127.0.0.1:8000 with all surfaces.",
+    "listeners",
+    "Where the server listens, one group each; without any: 127.0.0.1:8000 with all surfaces. "
+    "Surfaces may have "
+    "ports of their own: { port = 8000; }, { port = 8002; surfaces = \"twin_factory\"; }.",
     CONFIG_LIST, listener_options, NULL};
 static const struct config_section *const server_sections[] = {&listeners, NULL};
 static const struct config_section server = {"server", "HTTP server.", 0, server_options,
