@@ -79,7 +79,7 @@ static void tell(const struct job *job, uint32_t type, const char *json)
 int32_t jobs_pause(struct jobs *jobs, const char *id, const struct lathe_job_wish *wish,
                    struct lathe_error *err)
 {
-    struct job *job;
+    struct job *job = NULL;
     uint32_t before;
     int32_t st = find(jobs, id, &job, err);
 
@@ -95,7 +95,7 @@ int32_t jobs_pause(struct jobs *jobs, const char *id, const struct lathe_job_wis
 int32_t jobs_resume(struct jobs *jobs, const char *id, const struct lathe_job_wish *wish,
                     struct lathe_error *err)
 {
-    struct job *job;
+    struct job *job = NULL;
     int32_t st = find(jobs, id, &job, err);
 
     if (st != LATHE_OK)
@@ -119,7 +119,7 @@ static int has_learned(const struct job *job)
 int32_t jobs_stop(struct jobs *jobs, const char *id, const struct lathe_job_wish *wish,
                   struct lathe_error *err)
 {
-    struct job *job;
+    struct job *job = NULL;
     uint32_t before;
     int32_t st = find(jobs, id, &job, err);
     int is_idle;
@@ -148,7 +148,7 @@ int32_t jobs_stop(struct jobs *jobs, const char *id, const struct lathe_job_wish
 int32_t jobs_cancel(struct jobs *jobs, const char *id, const struct lathe_job_wish *wish,
                     struct lathe_error *err)
 {
-    struct job *job;
+    struct job *job = NULL;
     int32_t st = find(jobs, id, &job, err);
 
     if (st != LATHE_OK)
@@ -161,7 +161,7 @@ int32_t jobs_cancel(struct jobs *jobs, const char *id, const struct lathe_job_wi
 int32_t jobs_checkpoint(struct jobs *jobs, const char *id, const struct lathe_job_wish *wish,
                         struct lathe_error *err)
 {
-    struct job *job;
+    struct job *job = NULL;
     struct job_wish *w;
     int32_t st = find(jobs, id, &job, err);
 
@@ -180,7 +180,7 @@ int32_t jobs_set_extra(struct jobs *jobs, const char *id, const char *extra, lat
                        void *user, lathe_drop_fn drop, struct lathe_error *err)
 {
     const struct lathe_job_wish wish = {sizeof wish, 0, 0, done, user, drop};
-    struct job *job;
+    struct job *job = NULL;
     struct job_wish *w;
     json_t *value = NULL;
     int32_t st = find(jobs, id, &job, err);
@@ -254,7 +254,7 @@ int32_t jobs_remove(struct jobs *jobs, const char *id, lathe_job_done_fn done, v
     const struct lathe_job_wish wish = {sizeof wish, 0, 0, done, user, drop};
     const struct lathe_store_service *store = jobs->cfg.store;
     struct removal *r = NULL;
-    struct job *job;
+    struct job *job = NULL;
     int32_t st = find(jobs, id, &job, err);
 
     if (st == LATHE_OK && (!job_state_is_final(job->state) || job->worker != NULL))
@@ -279,7 +279,7 @@ int32_t jobs_remove(struct jobs *jobs, const char *id, lathe_job_done_fn done, v
 int32_t jobs_checkpoints(struct jobs *jobs, const char *id, lathe_checkpoint_visit_fn visit,
                          void *user)
 {
-    struct job *job;
+    struct job *job = NULL;
     int32_t st = find(jobs, id, &job, NULL);
 
     if (st != LATHE_OK)

@@ -35,6 +35,8 @@
 #define DEBOUNCE_MS 150
 #define FILES_MAX 1000
 
+#define KEY_MAX 384 /* bytes of "kind\nname" */
+
 struct reg {
     struct loop *loop;
     struct sup *sup;
@@ -54,15 +56,15 @@ struct reg {
 
 /* ---- index ---- */
 
-static void key_of(char out[256], const char *kind, const char *name)
+static void key_of(char out[KEY_MAX], const char *kind, const char *name)
 {
-    snprintf(out, 256, "%s\n%s", kind, name);
+    snprintf(out, KEY_MAX, "%.127s\n%.250s", kind, name);
 }
 
 /* The reason why e may not be used beside the files before it, into e->shadow. */
 static void shadow_find(const struct reg *reg, struct entry *e)
 {
-    char key[256];
+    char key[KEY_MAX];
     e->shadow[0] = '\0';
     for (uint32_t i = 0; i < e->n_components; i++) {
         const struct entry *other;
@@ -77,7 +79,7 @@ static void shadow_find(const struct reg *reg, struct entry *e)
 
 static void index_add(struct reg *reg, struct entry *e)
 {
-    char key[256];
+    char key[KEY_MAX];
     for (uint32_t i = 0; i < e->n_components; i++) {
         key_of(key, e->components[i].info.kind, e->components[i].info.name);
         if (hmap_put(reg->index, key, &e->components[i], NULL) != LATHE_OK ||
@@ -120,7 +122,7 @@ static void cache_key(const struct reg *reg, const struct entry *e, char out[256
 static int cache_take(struct reg *reg, struct entry *e)
 {
     const json_t *hit = json_object_get(reg->cache, e->path);
-    char key[256];
+    char key[KEY_MAX];
 
     cache_key(reg, e, key);
     if (hit == NULL || strcmp(json_member_string(hit, "key", ""), key) != 0)
@@ -131,7 +133,7 @@ static int cache_take(struct reg *reg, struct entry *e)
 
 static void cache_put(struct reg *reg, const struct entry *e)
 {
-    char key[256];
+    char key[KEY_MAX];
     cache_key(reg, e, key);
     if (e->reason[0] != '\0')
         json_object_del(reg->cache, e->path);
@@ -471,7 +473,7 @@ void reg_components(const struct reg *reg, const char *kind, lathe_component_vis
 static const struct entry_component *component_find(const struct reg *reg, const char *kind,
                                                     const char *name, const struct entry **file)
 {
-    char key[256];
+    char key[KEY_MAX];
     if (name != NULL && strlen(kind) + strlen(name) < 250) {
         key_of(key, kind, name);
         *file = hmap_get(reg->files, key);
