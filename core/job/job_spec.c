@@ -148,7 +148,7 @@ static int32_t component_resolve(const struct reg *reg, json_t *spec, const char
                      json_object_get(part, "options"), &options, err);
     if (st != LATHE_OK)
         return prefixed(st, prefix, err);
-    json_object_set_new(part, "options", options);
+    json_decref(options); /* only checked: a component tells what was set from its defaults */
     return LATHE_OK;
 }
 
