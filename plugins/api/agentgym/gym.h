@@ -88,6 +88,12 @@ const char *session_state(const struct lathe_job_info *job);
 int session_is_final(const struct lathe_job_info *job);
 /* The status object as text, valid until the job's next event. */
 const struct text *session_status(struct gym *gym, const struct lathe_job_info *job);
+/* The scenario's figures inside a worker's evaluation: the environment's report, or its "metrics".
+ */
+const struct lathe_json *eval_metrics(const struct lathe_json_service *j,
+                                      const struct lathe_json *eval);
+double eval_accuracy(const struct lathe_json_service *j,
+                     const struct lathe_json *eval); /* percent */
 /* The evaluation object of a worker's report (JSON text, or "null"). */
 void evaluation_write(struct gym *gym, struct jw *w, const char *name, const char *eval,
                       const struct scenario *s);

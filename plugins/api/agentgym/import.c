@@ -141,11 +141,11 @@ static struct lathe_json *facts_build(const struct import *im, const struct lath
     j->set_int(facts, "actions", s ? s->n_tools : 0);
     j->set_bool(facts, "imported", 1);
     j->set_float(facts, "claimed_accuracy", j->get_float(model, "accuracy", 0));
-    j->set_float(facts, "accuracy", 100 * j->get_float(eval, "success_rate", 0));
+    j->set_float(facts, "accuracy", eval_accuracy(j, eval));
     j->set(facts, "accuracy_ci95", ci);
     j->set_float(facts, "score", scenario_score(s, j->get_float(eval, "mean_return", 0)));
-    if (j->type(j->get(eval, "metrics")) == LATHE_JSON_OBJECT)
-        j->set(facts, "metrics", j->copy(j->get(eval, "metrics")));
+    if (j->type(eval_metrics(j, eval)) == LATHE_JSON_OBJECT)
+        j->set(facts, "metrics", j->copy(eval_metrics(j, eval)));
     j->set(facts, "training", j->copy(j->get(im->bundle, "training")));
     j->set(facts, "bundle", j->acquire(im->bundle));
     return facts;

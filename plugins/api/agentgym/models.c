@@ -13,7 +13,7 @@
 
 static double rounded(double value, double unit)
 {
-    return isfinite(value) ? round(value / unit) * unit : 0;
+    return isfinite(value) ? round(value * unit) / unit : 0;
 }
 
 static void facts_of_eval(struct gym *gym, struct lathe_json *facts, const struct lathe_json *eval,
@@ -24,16 +24,15 @@ static void facts_of_eval(struct gym *gym, struct lathe_json *facts, const struc
     struct lathe_json *ci = j->array(j);
 
     wilson(j->get_float(eval, "successes", 0), n, &low, &high);
-    j->append_float(ci, rounded(100 * low, 0.01));
-    j->append_float(ci, rounded(100 * high, 0.01));
-    j->set_float(facts, "accuracy", 100 * j->get_float(eval, "success_rate", 0));
+    j->append_float(ci, rounded(100 * low, 100));
+    j->append_float(ci, rounded(100 * high, 100));
+    j->set_float(facts, "accuracy", eval_accuracy(j, eval));
     j->set(facts, "accuracy_ci95", ci);
     j->set_float(facts, "score",
-                 n > 0 ? rounded(scenario_score(s, j->get_float(eval, "mean_return", 0)), 1e-6)
-                       : 0);
+                 n > 0 ? rounded(scenario_score(s, j->get_float(eval, "mean_return", 0)), 1e6) : 0);
     j->set_float(facts, "mean_return", j->get_float(eval, "mean_return", 0));
-    if (j->type(j->get(eval, "metrics")) == LATHE_JSON_OBJECT)
-        j->set(facts, "metrics", j->acquire(j->get(eval, "metrics")));
+    if (j->type(eval_metrics(j, eval)) == LATHE_JSON_OBJECT)
+        j->set(facts, "metrics", j->acquire(eval_metrics(j, eval)));
 }
 
 /* From what the server keeps with a session's model: the start fields and the result of the job. */
@@ -134,7 +133,7 @@ void model_write(struct gym *gym, struct jw *w, const char *name,
     jw_num(w, "accuracy", j->get_float(f, "accuracy", 0));
     jw_int(w, "episodes", j->get_int(f, "episodes", 0));
     jw_time(w, "created_at", model->created_ms);
-    jw_num(w, "size_mb", rounded((double)model->size_bytes / 1e6, 0.001));
+    jw_num(w, "size_mb", rounded((double)model->size_bytes / 1e6, 1000));
     write_model_rest(j, w, model, f);
     jw_end_obj(w);
     j->release(f);
@@ -464,7 +463,7 @@ static void write_evaluated(struct gym *gym, struct jw *w, const struct lathe_mo
                             const struct lathe_json *eval)
 {
     const struct lathe_json_service *j = gym->kit.json;
-    const struct lathe_json *metrics = j->get(eval, "metrics");
+    const struct lathe_json *report = j->get(eval, "metrics");
     struct lathe_json *facts = model_facts(gym, model);
     const struct scenario *s = scenario_find(gym, j->get_string(facts, "scenario", ""));
     double mean = j->get_float(eval, "mean_return", 0), low, high;
@@ -475,19 +474,19 @@ static void write_evaluated(struct gym *gym, struct jw *w, const struct lathe_mo
     jw_str(w, "model_id", model->id);
     jw_int(w, "episodes", j->get_int(eval, "episodes", 0));
     jw_int(w, "trials", j->get_int(eval, "trials", 1));
-    jw_num(w, "accuracy", 100 * j->get_float(eval, "success_rate", 0));
+    jw_num(w, "accuracy", eval_accuracy(j, eval));
     jw_arr(w, "accuracy_ci95");
-    jw_num(w, NULL, rounded(100 * low, 0.01));
-    jw_num(w, NULL, rounded(100 * high, 0.01));
+    jw_num(w, NULL, rounded(100 * low, 100));
+    jw_num(w, NULL, rounded(100 * high, 100));
     jw_end_arr(w);
     jw_num(w, "mean_return", mean);
-    jw_num(w, "score", rounded(scenario_score(s, mean), 1e-6));
+    jw_num(w, "score", rounded(scenario_score(s, mean), 1e6));
     jw_num(w, "regret", s && s->analysis.known ? s->analysis.optimal_return - mean : 0);
-    write_numbers(j, w, "metrics", metrics);
+    write_numbers(j, w, "metrics", eval_metrics(j, eval));
     write_pass_k(j, w, eval);
-    write_per_task(j, w, j->get(metrics, "per_task"));
+    write_per_task(j, w, j->get(report, "per_task"));
     confusion =
-        j->get(metrics, "confusion") ? j->dup_text(j->get(metrics, "confusion"), 0, NULL) : NULL;
+        j->get(report, "confusion") ? j->dup_text(j->get(report, "confusion"), 0, NULL) : NULL;
     jw_raw(w, "confusion", confusion ? confusion : "[]");
     j->free_text(confusion);
     write_worst(j, w, j->get(eval, "traces"));

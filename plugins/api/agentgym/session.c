@@ -122,29 +122,46 @@ void wilson(double successes, double n, double *low, double *high)
 
 static double round_to(double value, double unit)
 {
-    return isfinite(value) ? round(value / unit) * unit : 0;
+    return isfinite(value) ? round(value * unit) / unit : 0;
+}
+
+const struct lathe_json *eval_metrics(const struct lathe_json_service *j,
+                                      const struct lathe_json *eval)
+{
+    const struct lathe_json *report = j->get(eval, "metrics");
+    const struct lathe_json *inner = j->get(report, "metrics");
+
+    return inner ? inner : report;
+}
+
+double eval_accuracy(const struct lathe_json_service *j, const struct lathe_json *eval)
+{
+    int64_t episodes = j->get_int(eval, "episodes", 0);
+
+    return episodes > 0 ? 100.0 * (double)j->get_int(eval, "successes", 0) / (double)episodes
+                        : 100.0 * j->get_float(eval, "success_rate", 0);
 }
 
 void evaluation_write(struct gym *gym, struct jw *w, const char *name, const char *eval_text,
                       const struct scenario *s)
 {
     const struct lathe_json_service *j = gym->kit.json;
-    struct lathe_json *eval = api_parse(&gym->kit, eval_text), *metrics, *value;
+    struct lathe_json *eval = api_parse(&gym->kit, eval_text), *value;
+    const struct lathe_json *metrics = eval_metrics(j, eval);
     int64_t episodes = j->get_int(eval, "episodes", 0);
     int64_t successes = j->get_int(eval, "successes", 0);
     const void *at = NULL;
     const char *key;
     double low, high;
 
-    metrics = j->get(eval, "metrics");
     wilson((double)successes, (double)episodes, &low, &high);
     jw_obj(w, name);
     jw_int(w, "episode", j->get_int(eval, "current", 0));
     jw_int(w, "episodes", episodes);
     jw_int(w, "successes", successes);
     jw_arr(w, "accuracy_ci95");
-    jw_num(w, NULL, round_to(100 * low, 0.01));
-    jw_num(w, NULL, round_to(100 * high, 0.01));
+    jw_num(w, NULL, round_to(100 * low, 100));
+    jw_num(w, NULL, round_to(100 * high, 100));
     jw_end_arr(w);
     jw_num(w, "mean_return", j->get_float(eval, "mean_return", 0));
     jw_num(w, "tool_reliability", j->get_float(metrics, "tool_reliability", 0));
@@ -219,8 +236,8 @@ void session_add_eval(struct gym *gym, struct session *s, const char *eval_text,
 {
     const struct lathe_json_service *j = gym->kit.json;
     struct lathe_json *eval = api_parse(&gym->kit, eval_text);
-    double accuracy = 100 * j->get_float(eval, "success_rate", 0);
-    double reliability = j->as_float(j->pointer(eval, "/metrics/tool_reliability"), 0);
+    double accuracy = eval_accuracy(j, eval);
+    double reliability = j->get_float(eval_metrics(j, eval), "tool_reliability", 0);
     int64_t episode = j->get_int(eval, "current", 0);
 
     /* the evaluation behind the model uses other tickets than the curve */
@@ -452,7 +469,7 @@ static void write_status(struct gym *gym, struct text *out, const struct lathe_j
 
     jw_init(&w, out);
     jw_obj(&w, NULL);
-    write_contract(gym, &w, job, s, progress, 100 * j->get_float(eval, "success_rate", 0));
+    write_contract(gym, &w, job, s, progress, eval_accuracy(j, eval));
     jw_str(&w, "status_reason", job->reason);
     jw_str(&w, "algorithm", j->get_string(s->extra, "algorithm", ""));
     jw_num(&w, "learning_rate", j->get_float(s->extra, "learning_rate", 0));
@@ -460,9 +477,9 @@ static void write_status(struct gym *gym, struct text *out, const struct lathe_j
     jw_int(&w, "batch_size", j->get_int(s->extra, "batch_size", 0));
     jw_int(&w, "env_episodes", j->get_int(progress, "env_episodes", 0));
     jw_int(&w, "env_steps", j->get_int(progress, "env_steps", 0));
-    jw_num(&w, "steps_per_second", round_to(j->get_float(progress, "sps", 0), 0.1));
+    jw_num(&w, "steps_per_second", round_to(j->get_float(progress, "sps", 0), 10));
     jw_num(&w, "score",
-           j->type(eval) == LATHE_JSON_OBJECT ? round_to(scenario_score(scenario, mean), 1e-6) : 0);
+           j->type(eval) == LATHE_JSON_OBJECT ? round_to(scenario_score(scenario, mean), 1e6) : 0);
     jw_num(&w, "best_accuracy", s->best_accuracy);
     jw_int(&w, "best_episode", s->best_episode);
     evaluation_write(gym, &w, "evaluation", job->eval, scenario);

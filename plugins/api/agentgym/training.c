@@ -285,7 +285,7 @@ static int32_t write_checkpoint(void *user, const struct lathe_checkpoint_info *
     jw_obj(&l->w, NULL);
     jw_str(&l->w, "id", c->id);
     jw_uint(&l->w, "episode", c->current);
-    jw_num(&l->w, "accuracy", 100 * j->get_float(eval, "success_rate", 0));
+    jw_num(&l->w, "accuracy", eval_accuracy(j, eval));
     jw_str(&l->w, "sha256", c->sha256);
     jw_uint(&l->w, "size_bytes", c->size_bytes);
     jw_str(&l->w, "kind", c->kind);
