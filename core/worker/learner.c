@@ -183,7 +183,8 @@ int32_t learner_get_norm(struct learner *learner, const struct ckpt_reader *read
 
 static void put_component_meta(struct ckpt_writer *w, const char *key, const struct component *c)
 {
-    json_t *options = params_to_json(c->params, 0, 0);
+    /* only what was given: algorithms tell it from their defaults */
+    json_t *options = params_to_json(c->params, 1, 0);
     char *text = json_dup_text(options, LATHE_JSON_SORTED, NULL);
     char name[32];
 
