@@ -262,6 +262,7 @@ static int32_t update_all(struct algo_rig *rig, struct lathe_error *err)
     do
         st = rig->algo->update(rig->self, &budget, &stats, err);
     while (st == LATHE_AGAIN);
+    rig->n_updates++;
     return st;
 }
 
@@ -308,6 +309,17 @@ int32_t algo_rig_train(struct algo_rig *rig, uint64_t steps, struct lathe_error 
 
     for (uint64_t i = 0; i < steps && st == LATHE_OK; i++)
         st = step_once(rig, err);
+    return st;
+}
+
+int32_t algo_rig_iterate(struct algo_rig *rig, struct lathe_error *err)
+{
+    uint64_t before = rig->n_updates;
+    int32_t st = LATHE_OK;
+
+    for (uint32_t i = 0; st == LATHE_OK && rig->n_updates == before; i++)
+        st = i < 1000000 ? step_once(rig, err)
+                         : fail(err, LATHE_E_INTERNAL, "asked for no update in %u steps", i);
     return st;
 }
 

@@ -26,7 +26,7 @@ struct algo_rig {
     uint32_t continuous, tabular;
     struct lathe_env_spec spec;
     struct lathe_space obs_space, act_space;
-    uint64_t seed, steps;
+    uint64_t seed, steps, n_updates;
     union {
         float f[RIG_ROWS];
         int32_t i[RIG_ROWS];
@@ -40,6 +40,8 @@ void algo_rig_close(struct algo_rig *rig);
 /* Plays `steps` more steps of all rows, updating when due. A failing call ends it with its status.
  */
 int32_t algo_rig_train(struct algo_rig *rig, uint64_t steps, struct lathe_error *err);
+/* Plays until an update has finished; an error after a million steps without one. */
+int32_t algo_rig_iterate(struct algo_rig *rig, struct lathe_error *err);
 /* Share of observations for which the greedy action is the best one, in [0, 1]. */
 int32_t algo_rig_quality(struct algo_rig *rig, double *quality);
 

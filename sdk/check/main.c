@@ -130,6 +130,21 @@ static void print_result(const struct options *opt, const char *id, const char *
     fflush(stdout);
 }
 
+/* The first option that has no default and that --options does not mention, or NULL. */
+static const char *missing_option(const struct options *opt,
+                                  const struct lathe_component *component)
+{
+    const struct lathe_option *const *o = component != NULL ? component->options : NULL;
+    const char *missing = NULL;
+    json_t *values = json_loads(opt->options_json, 0, NULL);
+
+    for (; o != NULL && *o != NULL && missing == NULL; o++)
+        if (((*o)->flags & LATHE_OPT_REQUIRED) && json_object_get(values, (*o)->name) == NULL)
+            missing = (*o)->name;
+    json_decref(values);
+    return missing;
+}
+
 /* Runs one test here and prints its result; 1 unless it failed. */
 static int run_here(const struct options *opt, const struct check_test *test,
                     const struct plugin_file *file, const struct lathe_component *component)
@@ -147,7 +162,11 @@ static int run_here(const struct options *opt, const struct check_test *test,
     strbuf_init(&check.note);
     strbuf_init(&check.why);
     test_id(test, component, id);
-    test->run(&check);
+    const char *missing = missing_option(opt, component);
+    if (missing != NULL)
+        check_skip(&check, "needs --options with a value for %s", missing);
+    else
+        test->run(&check);
     int failed = check.verdict == CHECK_FAIL;
     const char *word = failed && is_waived(opt, id) ? "waived" : words[check.verdict];
     print_result(opt, id, word, check.why.data, check.note.data);
