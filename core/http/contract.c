@@ -380,13 +380,16 @@ static int32_t add_answers(const struct build *b, struct http_op *op, const stru
     return LATHE_OK;
 }
 
-static int add_scope(char **scopes, size_t cap, const char *scope)
+static int32_t add_scope(char **scopes, size_t cap, const char *scope)
 {
     size_t n = 0;
 
     while (scopes[n] != NULL)
         n++;
-    return n + 1 < cap && (scopes[n] = mem_strdup(scope)) != NULL;
+    if (n + 1 >= cap)
+        return LATHE_E_LIMIT;
+    scopes[n] = mem_strdup(scope);
+    return scopes[n] ? LATHE_OK : LATHE_E_NOMEM;
 }
 
 #define SCOPES_CAP 9
@@ -396,7 +399,7 @@ static int32_t add_scopes(const struct build *b, struct http_op *op, const json_
     json_t *security = json_object_get(operation, "security"), *schemes, *list;
     const char *name;
     char scope[80];
-    int ok = 1;
+    int32_t st = LATHE_OK;
 
     op->scopes = mem_zalloc(SCOPES_CAP, sizeof(char *));
     if (op->scopes == NULL)
@@ -406,7 +409,7 @@ static int32_t add_scopes(const struct build *b, struct http_op *op, const json_
     if (security == NULL) {
         snprintf(scope, sizeof scope, "%.60s:%s", b->mount->name,
                  op->method == HTTP_M_GET || op->method == HTTP_M_HEAD ? "read" : "write");
-        ok = add_scope(op->scopes, SCOPES_CAP, scope);
+        st = add_scope(op->scopes, SCOPES_CAP, scope);
     }
     op->open_to_all = security != NULL && json_array_size(security) == 0;
     for (size_t i = 0; i < json_array_size(security); i++)
@@ -415,12 +418,13 @@ static int32_t add_scopes(const struct build *b, struct http_op *op, const json_
     schemes = json_array_get(security, 0);
     json_object_foreach(schemes, name, list)
     {
-        for (size_t i = 0; ok && i < json_array_size(list); i++)
+        for (size_t i = 0; st == LATHE_OK && i < json_array_size(list); i++)
             if (json_is_string(json_array_get(list, i)))
-                ok = add_scope(op->scopes, SCOPES_CAP, json_string_value(json_array_get(list, i)));
+                st = add_scope(op->scopes, SCOPES_CAP, json_string_value(json_array_get(list, i)));
     }
-    return ok ? LATHE_OK
-              : fail(b->err, LATHE_E_LIMIT, "operation \"%s\" asks for too many scopes", op->id);
+    if (st == LATHE_E_LIMIT)
+        return fail(b->err, st, "operation \"%s\" asks for too many scopes", op->id);
+    return st == LATHE_OK ? st : fail(b->err, st, "compile the contract: out of memory");
 }
 
 /* --- operations

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/io.h"
+#include "core/base/mem.h"
 #include "core/json/json.h"
 #include "tests/unit/http_fixture.h"
 
@@ -443,6 +444,32 @@ static void open_listeners_without_tokens_are_refused(void **state)
                      LATHE_E_DENIED);
 }
 
+/* The n-th allocation fails, for every n; a metric without memory is done without. */
+static void start_survives_failed_allocations(void **state)
+{
+    static const char doc[] = DOC(
+        "\"/x/"
+        "{id}\":{\"get\":{\"operationId\":\"a\",\"parameters\":[{\"name\":\"id\",\"in\":\"path\","
+        "\"required\":true,\"schema\":{\"type\":\"integer\"}},{\"name\":\"q\",\"in\":\"query\","
+        "\"schema\":{"
+        "\"type\":\"integer\",\"default\":3}}],\"responses\":{\"200\":{\"content\":{\"application/"
+        "json\":{"
+        "\"schema\":{\"type\":\"object\"}}}}}}}");
+    struct lathe_error err;
+    int32_t st, failed = 0;
+
+    (void)state;
+    for (unsigned long n = 1; n <= 300; n++) {
+        mem_fail_after(n);
+        st = try_start("127.0.0.1", doc, NULL, &err);
+        mem_fail_after(0);
+        failed += st != LATHE_OK;
+        if (st != LATHE_OK && st != LATHE_E_NOMEM)
+            fail_msg("allocation %lu: %s: %s", n, lathe_status_name(st), err.text);
+    }
+    assert_true(failed > 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +489,7 @@ int main(void)
         cmocka_unit_test(contracts_and_handlers_must_match),
         cmocka_unit_test(clashing_paths_name_both_surfaces),
         cmocka_unit_test(open_listeners_without_tokens_are_refused),
+        cmocka_unit_test(start_survives_failed_allocations),
     };
 
     return cmocka_run_group_tests_name("http_contract", tests, NULL, NULL);

@@ -320,7 +320,7 @@ static void a_stalled_websocket_is_closed_alone(void **state)
             expect_prompt_service();
     }
     assert_true(wait_for(&fix.refused, 1));
-    for (int i = 0; i < 60 && fix.ws_closed == 0; i++) {
+    for (int i = 0; i < 60 && __atomic_load_n(&fix.ws_closed, __ATOMIC_SEQ_CST) == 0; i++) {
         send_text(fd, "flood");
         nanosleep(&pause, NULL);
     }
