@@ -132,7 +132,11 @@ static int32_t do_liar(void *self, struct lathe_request *req)
 
 static int32_t do_slow(void *self, struct lathe_request *req)
 {
+    struct timespec pause = {.tv_nsec = 30000000};
+
     (void)self;
+    assert_null(http()->acquire(req));
+    nanosleep(&pause, NULL);
     (void)http()->add_header(req, "X-Pool", "yes");
     return http()->respond(req, 200, "text/plain", "from the pool", 13);
 }
@@ -358,14 +362,58 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
         event_base_loopbreak(fix->base);
 }
 
+struct pool_call {
+    void (*work)(void *arg);
+    void (*done)(void *arg);
+    void *arg;
+    int report_fd;
+};
+
+static void *pool_thread(void *arg)
+{
+    struct pool_call *call = arg;
+
+    call->work(call->arg);
+    assert_int_equal(write(call->report_fd, &call, sizeof call), sizeof call);
+    return NULL;
+}
+
+int32_t fixture_submit(void *ctx, void (*work)(void *arg), void (*done)(void *arg), void *arg)
+{
+    struct fixture *fix = ctx;
+    struct pool_call *call = malloc(sizeof *call);
+    pthread_t thread;
+
+    assert_non_null(call);
+    *call = (struct pool_call){work, done, arg, fix->pool_fd[1]};
+    assert_int_equal(pthread_create(&thread, NULL, pool_thread, call), 0);
+    pthread_detach(thread);
+    return LATHE_OK;
+}
+
+static void on_pool_done(evutil_socket_t fd, short what, void *arg)
+{
+    struct pool_call *call;
+
+    (void)what;
+    (void)arg;
+    assert_int_equal(read(fd, &call, sizeof call), sizeof call);
+    call->done(call->arg);
+    free(call);
+}
+
 static void *run(void *arg)
 {
     struct fixture *fix = arg;
     struct event *stop = event_new(fix->base, fix->stop_fd[0], EV_READ, on_stop, fix);
+    struct event *pool =
+        event_new(fix->base, fix->pool_fd[0], EV_READ | EV_PERSIST, on_pool_done, fix);
 
     event_add(stop, NULL);
+    event_add(pool, NULL);
     event_base_dispatch(fix->base);
     event_free(stop);
+    event_free(pool);
     return NULL;
 }
 
@@ -395,6 +443,7 @@ void fixture_start(struct fixture *fix, void (*tune)(struct http_config *, struc
         fail_msg("server: %s", err.text);
     fix->port = http_server_port(fix->server, 0);
     assert_int_equal(pipe(fix->stop_fd), 0);
+    assert_int_equal(pipe(fix->pool_fd), 0);
     assert_int_equal(pthread_create(&fix->thread, NULL, run, fix), 0);
 }
 
@@ -408,6 +457,8 @@ void fixture_stop(struct fixture *fix)
     event_base_free(fix->base);
     close(fix->stop_fd[0]);
     close(fix->stop_fd[1]);
+    close(fix->pool_fd[0]);
+    close(fix->pool_fd[1]);
 }
 
 /* --- the client

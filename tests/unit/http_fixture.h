@@ -26,7 +26,7 @@ struct fixture {
     struct http_server *server;
     struct http_auth *auth;
     uint16_t port;
-    int stop_fd[2];
+    int stop_fd[2], pool_fd[2];
     int drain_ms; /* > 0: drain before stopping */
     int drained;
     /* What the surface saw; read by tests after the fact. */
@@ -41,6 +41,8 @@ struct fixture {
 /* Starts the server; tune may change the configuration and the surface before. */
 void fixture_start(struct fixture *fix, void (*tune)(struct http_config *, struct http_surface *));
 void fixture_stop(struct fixture *fix);
+/* A pool for struct http_config: one thread for each call; ctx is the fixture. */
+int32_t fixture_submit(void *ctx, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 
 struct reply {
     int status;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/io.h"
@@ -17,15 +18,6 @@
 static struct fixture fix;
 static struct reply reply;
 static char www[256];
-
-/* A pool that runs at once on the loop: enough to see the hand-over of answers. */
-static int32_t submit_now(void *ctx, void (*work)(void *arg), void (*done)(void *arg), void *arg)
-{
-    (void)ctx;
-    work(arg);
-    done(arg);
-    return LATHE_OK;
-}
 
 static int not_ready(void *ctx, char *why, size_t cap)
 {
@@ -39,7 +31,8 @@ static void tune(struct http_config *cfg, struct http_surface *surface)
     (void)surface;
     cfg->validate_responses = 1;
     cfg->access_log = 1;
-    cfg->pool.submit = submit_now;
+    cfg->pool.ctx = &fix;
+    cfg->pool.submit = fixture_submit;
     cfg->ready = not_ready;
     cfg->www_dir = www;
 }
@@ -208,6 +201,27 @@ static void statuses_of_handlers_become_problems(void **state)
     assert_non_null(strstr(reply.head, "X-Pool: yes"));
     get("/api/slow-fail");
     expect(409, "\"why\":\"pool says no\"");
+}
+
+static void a_client_that_leaves_does_not_disturb_the_pool(void **state)
+{
+    struct linger now = {.l_onoff = 1};
+    int fds[8];
+
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        fds[i] = client_open(fix.port);
+        client_send(fds[i], "GET /api/slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
+    for (int i = 0; i < 8; i++) {
+        if (i % 2 == 0)
+            setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        else
+            assert_true(client_reply(fds[i], &reply));
+        close(fds[i]);
+    }
+    get("/api/slow"); /* by now the others are done too */
+    expect(200, "from the pool");
 }
 
 static void answers_outside_the_contract_become_500(void **state)
@@ -481,6 +495,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bodies_are_checked_and_defaulted, setup, teardown),
         cmocka_unit_test_setup_teardown(bodies_need_their_content_type, setup, teardown),
         cmocka_unit_test_setup_teardown(statuses_of_handlers_become_problems, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_client_that_leaves_does_not_disturb_the_pool, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(answers_outside_the_contract_become_500, setup, teardown),
         cmocka_unit_test_setup_teardown(origins_are_judged, setup, teardown),
         cmocka_unit_test_setup_teardown(foreign_hosts_are_refused, setup, teardown),
