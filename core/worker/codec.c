@@ -3,6 +3,8 @@
 #include "core/worker/codec.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/fail.h"
@@ -114,6 +116,31 @@ static const char *leaf_data(const struct lathe_space *leaf, const void *row)
     return (const char *)row + leaf->offset_bytes;
 }
 
+void codec_add_float(struct strbuf *out, float value)
+{
+    char text[32];
+    int digits;
+
+    if (!isfinite(value)) {
+        strbuf_adds(out, "null");
+        return;
+    }
+    for (digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value)
+            break;
+    }
+    strbuf_adds(out, text);
+}
+
+static void add_number(struct strbuf *out, const void *base, uint32_t dtype, uint64_t i)
+{
+    if (dtype == LATHE_F32)
+        codec_add_float(out, ((const float *)base)[i]);
+    else
+        strbuf_add_json_double(out, get_number(base, dtype, i));
+}
+
 void codec_write(const struct lathe_space *space, const void *row, struct strbuf *out)
 {
     const struct lathe_space *leaf;
@@ -138,7 +165,7 @@ void codec_write(const struct lathe_space *space, const void *row, struct strbuf
         }
         for (i = 0; i < n; i++) {
             strbuf_adds(out, comma);
-            strbuf_add_json_double(out, get_number(data, leaf_dtype(leaf), i));
+            add_number(out, data, leaf_dtype(leaf), i);
             comma = ",";
         }
     }

@@ -16,4 +16,8 @@ void codec_write(const struct lathe_space *space, const void *row, struct strbuf
 int32_t codec_read(const struct lathe_space *space, const json_t *value, const char *where,
                    void *row, struct lathe_error *err) LATHE_MUST_USE;
 
+/* Appends the shortest decimal that reads back as the same float (non-finite: null): 0.8, not
+ * 0.800000011920929. */
+void codec_add_float(struct strbuf *out, float value);
+
 #endif

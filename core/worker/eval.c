@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/fail.h"
 #include "core/base/mem.h"
+#include "core/worker/codec.h"
 
 #define REPORT_MAX (64u * 1024u)
 #define RETURNS_MAX 1000u
@@ -120,7 +121,7 @@ static void add_info_rows(struct evaluator *ev, const struct eval_data *data, st
         for (k = 0; k < data->n_info; k++) {
             if (k > 0)
                 strbuf_addc(out, ',');
-            strbuf_add_json_double(out, (double)data->info[(size_t)i * data->n_info + k]);
+            codec_add_float(out, data->info[(size_t)i * data->n_info + k]);
         }
         strbuf_addc(out, ']');
     }

@@ -5,6 +5,7 @@
 
 #include "core/base/fail.h"
 #include "core/base/mem.h"
+#include "core/worker/codec.h"
 #include "core/worker/control.h"
 #include "core/worker/eval.h"
 #include "lathe/rng.h"
@@ -102,7 +103,7 @@ void vec_action_json(const struct vec *vec, const void *act, uint32_t row, struc
         if (space->kind == LATHE_SPACE_MULTIDISCRETE)
             strbuf_addf(out, "%d", ((const int32_t *)(const void *)p)[i]);
         else
-            strbuf_add_json_double(out, (double)((const float *)(const void *)p)[i]);
+            codec_add_float(out, ((const float *)(const void *)p)[i]);
     }
     strbuf_addc(out, ']');
 }
@@ -203,7 +204,7 @@ static int32_t play_chunk(struct evaluator *ev, const struct weval_spec *spec, u
             strbuf_adds(actions, step > 0 ? "," : "");
             vec_action_json(vec, vec->act, 0, actions);
             strbuf_adds(rewards, step > 0 ? "," : "");
-            strbuf_add_json_double(rewards, (double)vec->reward[0]);
+            codec_add_float(rewards, vec->reward[0]);
         }
         keep_ended(vec, data, at);
         vec_advance(vec);

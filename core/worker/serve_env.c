@@ -96,7 +96,7 @@ static void add_info(struct instance *inst, struct strbuf *out)
     strbuf_adds(out, ",\"info\":{");
     for (k = 0; k < inst->vec->n_info; k++) {
         strbuf_addf(out, "%s\"%s\":", k > 0 ? "," : "", inst->vec->info_names->names[k]);
-        strbuf_add_json_double(out, (double)inst->vec->info[k]);
+        codec_add_float(out, inst->vec->info[k]);
     }
     strbuf_addf(out, "},\"t\":%u", inst->t);
 }
@@ -232,7 +232,7 @@ static int32_t op_step(struct instance *inst, const json_t *body, struct strbuf 
     strbuf_addc(out, '{');
     add_state(inst, out);
     strbuf_adds(out, ",\"reward\":");
-    strbuf_add_json_double(out, (double)reward);
+    codec_add_float(out, reward);
     strbuf_addf(out, ",\"terminated\":%s,\"truncated\":%s", terminated ? "true" : "false",
                 truncated ? "true" : "false");
     add_info(inst, out);

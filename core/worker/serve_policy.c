@@ -168,7 +168,7 @@ static void add_probabilities(struct serve *s, uint32_t i, struct strbuf *out)
             strbuf_add_json_string(out, d->action_names[k], strlen(d->action_names[k]));
             strbuf_addc(out, ':');
         }
-        strbuf_add_json_double(out, (double)s->prob[(size_t)i * n + k]);
+        codec_add_float(out, s->prob[(size_t)i * n + k]);
     }
     strbuf_addc(out, named ? '}' : ']');
 }
@@ -190,7 +190,7 @@ static void write_rows(struct serve *s, uint32_t n, int64_t latency_ns, struct s
             add_probabilities(s, i, out);
         }
         strbuf_adds(out, ",\"value\":");
-        strbuf_add_json_double(out, (double)s->value[i]);
+        codec_add_float(out, s->value[i]);
         strbuf_addc(out, '}');
     }
     strbuf_addf(out, "],\"latency_us\":%lld}", (long long)(latency_ns / 1000));
