@@ -79,7 +79,8 @@ struct http_surface {
     const char *prefix; /* NULL: api->prefix */
 };
 
-/* Memory: *out until http_server_close. Errors: LATHE_E_INVALID, LATHE_E_NOMEM, LATHE_E_IO (TLS
+/* The process must ignore SIGPIPE: peers leave while they are written to.
+ * Memory: *out until http_server_close. Errors: LATHE_E_INVALID, LATHE_E_NOMEM, LATHE_E_IO (TLS
  * files). */
 int32_t http_server_open(struct event_base *base, const struct http_config *cfg,
                          struct http_server **out, struct lathe_error *err) LATHE_MUST_USE;
@@ -103,7 +104,9 @@ uint16_t http_server_port(const struct http_server *server, size_t index);
 void http_server_drain(struct http_server *server, uint32_t grace_ms, void (*done)(void *user),
                        void *user);
 
-void http_server_close(struct http_server *server); /* NULL is fine; drops what is left */
+/* Drops what is left. Stop the pool first: blocking handlers use the server's contracts. NULL is
+ * fine. */
+void http_server_close(struct http_server *server);
 
 /* The table for plugins; the same for all. Thread: [any]. */
 const struct lathe_http_service *http_service(void);

@@ -2,6 +2,7 @@
 /* One server for the whole fuzzing process; every input is one connection over a socket pair. */
 #include "tests/fuzz/http_fuzz.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -82,6 +83,7 @@ static void start(void)
     struct http_surface surface = {.name = "fuzz", .api = &api};
     struct http_config cfg;
 
+    signal(SIGPIPE, SIG_IGN);
     log_set_level(-1);
     base = event_base_new();
     http_config_init(&cfg);

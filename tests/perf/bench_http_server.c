@@ -62,6 +62,7 @@ int main(void)
     struct http_config cfg;
     double answered, cpu;
 
+    signal(SIGPIPE, SIG_IGN);
     event_config_set_flag(tuning, EVENT_BASE_FLAG_NOLOCK);
     base = event_base_new_with_config(tuning);
     event_config_free(tuning);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -426,6 +427,7 @@ void fixture_start(struct fixture *fix, void (*tune)(struct http_config *, struc
     struct http_config cfg;
     struct lathe_error err = {0};
 
+    signal(SIGPIPE, SIG_IGN);
     memset(fix, 0, sizeof *fix);
     assert_int_equal(http_auth_open(&auth_cfg, &fix->auth, &err), LATHE_OK);
     http_config_init(&cfg);

@@ -357,23 +357,33 @@ static void use_tls(struct http_config *cfg, struct http_surface *surface)
     cfg->header_timeout_ms = 400;
 }
 
-static int tls_ask(SSL_CTX *ctx, int max_version, char *out, size_t cap)
+/* Sends text and reads until the end, or until `until` (may be NULL) has come. */
+static int tls_ask(SSL_CTX *ctx, int max_version, const char *text, const char *until, char *out,
+                   size_t cap)
 {
-    static const char text[] =
-        "GET /api/big HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     int fd = client_open(fix.port), n = -1, got = 0;
     SSL *ssl = SSL_new(ctx);
 
     SSL_set_max_proto_version(ssl, max_version);
     SSL_set_fd(ssl, fd);
-    if (SSL_connect(ssl) == 1 && SSL_write(ssl, text, sizeof text - 1) > 0)
-        while ((n = SSL_read(ssl, out + got, (int)cap - got - 1)) > 0)
+    if (SSL_connect(ssl) == 1 && SSL_write(ssl, text, (int)strlen(text)) > 0)
+        while ((n = SSL_read(ssl, out + got, (int)cap - got - 1)) > 0) {
             got += n;
+            out[got] = '\0';
+            if (until != NULL && memmem(out, (size_t)got, until, strlen(until)) != NULL)
+                break;
+        }
     out[got] = '\0';
     SSL_free(ssl);
     close(fd);
     return got;
 }
+
+#define TLS_BIG "GET /api/big HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+#define TLS_EVENTS "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define TLS_SOCKET                                                                                \
+    "GET /ws/echo/a HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 static void tls_serves_and_refuses_old_versions(void **state)
 {
@@ -385,12 +395,18 @@ static void tls_serves_and_refuses_old_versions(void **state)
     (void)state;
     write_certificate(dir);
     fixture_start(&fix, use_tls);
-    assert_true(tls_ask(ctx, TLS1_3_VERSION, out, sizeof out) > 100000);
+    assert_true(tls_ask(ctx, TLS1_3_VERSION, TLS_BIG, NULL, out, sizeof out) > 100000);
     assert_int_equal(strncmp(out, "HTTP/1.1 200 OK", 15), 0);
-    assert_true(tls_ask(ctx, TLS1_2_VERSION, out, sizeof out) > 100000);
+    assert_true(tls_ask(ctx, TLS1_2_VERSION, TLS_BIG, NULL, out, sizeof out) > 100000);
+    assert_true(tls_ask(ctx, TLS1_3_VERSION, TLS_EVENTS, ":\n\n", out, sizeof out) > 0);
+    assert_contains(out, "event: hello");
+    assert_contains(out, ":\n\n");
+    assert_true(tls_ask(ctx, TLS1_3_VERSION, TLS_SOCKET, "welcome", out, sizeof out) > 0);
+    assert_contains(out, "101 Switching");
+    assert_non_null(memmem(out, sizeof out, "welcome", 7));
     SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
     SSL_CTX_set_cipher_list(ctx, "DEFAULT@SECLEVEL=0");
-    assert_int_equal(tls_ask(ctx, TLS1_1_VERSION, out, sizeof out), 0);
+    assert_int_equal(tls_ask(ctx, TLS1_1_VERSION, TLS_BIG, NULL, out, sizeof out), 0);
     silent = client_open(fix.port); /* a handshake that never comes */
     assert_true(client_at_end(silent));
     close(silent);
