@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "lathe/env.h"
@@ -151,7 +151,7 @@ static int32_t plugin_init(const struct lathe_host *host, struct lathe_error *er
     *state = NULL;
 #if defined(VARIANT_BAD_INIT)
     if (err != NULL)
-        strcpy(err->text, "the moon is not full");
+        snprintf(err->text, sizeof err->text, "the moon is not full");
     return LATHE_E_UNAVAILABLE;
 #elif defined(VARIANT_BAD_CRASH)
     raise(SIGSEGV);

@@ -106,6 +106,7 @@ class Server(Client):
         """kill -9, as a power cut would."""
         self.process.kill()
         self.process.wait()
+        self.process.stdout.close()
 
     def stop(self, timeout=30):
         """Orderly end; returns the exit code."""
@@ -116,6 +117,7 @@ class Server(Client):
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
+            self.process.stdout.close()
         return self.process.returncode if self.process else None
 
     def url(self, path=""):

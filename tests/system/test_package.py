@@ -63,7 +63,7 @@ class Package(unittest.TestCase):
         with Server(BUILD, environment={"LATHE_PLUGIN_PATH": built}) as server:
             answer = server.get("/hello/World")
             self.assertEqual((answer.status, answer.json()), (200, {"greeting": "Hello, World!"}))
-            self.assertEqual(server.get("/hello/W0rld").status, 422)
+            self.assertEqual(server.get("/hello/W0rld").status, 404)
 
     def test_the_environment_template_is_trained_without_restart(self):
         built = self.build_template("env")

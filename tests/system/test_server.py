@@ -222,7 +222,7 @@ class Local(unittest.TestCase):
         for field in ("eval_mean_return", "eval_std_return", "env_steps", "sps", "wall_seconds", "checkpoint_sha256"):
             self.assertIn(field, one)
         self.assertEqual(one["checkpoint_sha256"], two["checkpoint_sha256"])
-        self.assertEqual(one["env_steps"], 20000 // 8 * 8)
+        self.assertGreaterEqual(one["env_steps"], 20000)
 
     def test_a_misspelt_hyperparameter_is_refused_with_the_nearest_name(self):
         out = subprocess.run([os.path.join(BUILD, "bin", "lathectl"), "train", "--local", "--env", "CartPole-v1", "--algo",

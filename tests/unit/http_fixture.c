@@ -14,12 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* cmocka wants these before it */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-#undef fail
-
 #include "core/http/auth.h"
 #include "core/json/json.h"
 #include "tests/unit/http_contract_text.h"

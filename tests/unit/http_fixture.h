@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/http/http.h"
+#include "tests/support/support.h"
 
 #define REPLY_BODY_CAP (256 * 1024)
 
