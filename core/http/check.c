@@ -333,7 +333,7 @@ static int type_accepted(const struct lathe_request *req)
 static int is_json_text(const struct lathe_request *req)
 {
     const char *have = request_header(req, HDR_CONTENT_TYPE);
-    size_t len = strcspn(have, "; \t");
+    size_t len = have ? strcspn(have, "; \t") : 0;
 
     return (len == 16 && strncasecmp(have, "application/json", 16) == 0) ||
            (len > 5 && strncasecmp(have + len - 5, "+json", 5) == 0);
