@@ -216,11 +216,14 @@ int32_t confine_apply(const struct wjob *job, int keep_fd, struct lathe_error *e
 void confine_describe(struct strbuf *out)
 {
     int nnp = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
-    long landlock = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), root_errno = errno;
     struct rlimit core;
 
-    strbuf_addf(
-        out, "{\"rlimits\":%s,\"no_new_privs\":%s,\"seccomp\":%s,\"landlock\":%ld}",
-        getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur != RLIM_INFINITY ? "true" : "false",
-        nnp == 1 ? "true" : "false", seccomp == 2 ? "true" : "false", landlock > 0 ? landlock : 0);
+    strbuf_addf(out, "{\"rlimits\":%s,\"no_new_privs\":%s,\"seccomp\":%s,\"landlock\":%s}",
+                getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur != RLIM_INFINITY ? "true"
+                                                                                     : "false",
+                nnp == 1 ? "true" : "false", seccomp == 2 ? "true" : "false",
+                root < 0 && root_errno == EACCES ? "true" : "false");
+    if (root >= 0)
+        close(root);
 }

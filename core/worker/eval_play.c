@@ -133,6 +133,27 @@ static int32_t reset_trial(struct evaluator *ev, const struct weval_spec *spec, 
     return st;
 }
 
+/* Actions of one run of rows. Pointers start at the run, so that its rows count from 0 and the draw
+ * of an episode is the same however the batch is cut. */
+static int32_t act_run(struct evaluator *ev, const struct weval_spec *spec,
+                       const struct vec_run *run, const void *obs, uint64_t first, uint64_t step)
+{
+    struct vec *vec = ev->vec;
+    struct lathe_act act = {0};
+    struct lathe_obs in = {0};
+
+    act.struct_size = sizeof act;
+    act.act = (char *)vec->act + run->first * vec->act_stride;
+    in.struct_size = sizeof in;
+    in.count = run->count;
+    in.obs = (const char *)obs + run->first * vec->obs_stride;
+    in.mask = vec->mask != NULL ? vec->mask + (size_t)run->first * vec->n_mask : NULL;
+    in.sample_key = lathe_splitmix_stream(spec->sample_seed, 4, step);
+    in.sample_index = first + run->first;
+    return ev->learner->vt->act(ev->learner->self, &in,
+                                spec->sample ? LATHE_ACT_SAMPLE : LATHE_ACT_GREEDY, &act);
+}
+
 /* Actions for all active rows. The draws of a sampled action depend on (sample seed, episode,
  * step). */
 static int32_t choose(struct evaluator *ev, const struct weval_spec *spec, uint64_t first,
@@ -140,7 +161,6 @@ static int32_t choose(struct evaluator *ev, const struct weval_spec *spec, uint6
 {
     struct vec *vec = ev->vec;
     struct learner *learner = ev->learner;
-    struct lathe_act act = {sizeof act, 0, vec->act, NULL, NULL};
     const void *obs = vec->obs;
     uint32_t r;
     int32_t st = LATHE_OK;
@@ -151,19 +171,8 @@ static int32_t choose(struct evaluator *ev, const struct weval_spec *spec, uint6
                            vec->runs[r].count);
         obs = ev->nobs;
     }
-    for (r = 0; r < vec->n_runs && st == LATHE_OK; r++) {
-        struct lathe_obs in = {sizeof in,
-                               vec->runs[r].first,
-                               vec->runs[r].count,
-                               0,
-                               obs,
-                               vec->mask,
-                               lathe_splitmix_stream(spec->sample_seed, 4, step),
-                               first};
-
-        st = learner->vt->act(learner->self, &in,
-                              spec->sample ? LATHE_ACT_SAMPLE : LATHE_ACT_GREEDY, &act);
-    }
+    for (r = 0; r < vec->n_runs && st == LATHE_OK; r++)
+        st = act_run(ev, spec, &vec->runs[r], obs, first, step);
     if (st != LATHE_OK)
         return fail(err, st < 0 ? st : LATHE_E_INTERNAL, "%s could not act: %s",
                     ev->setup->algorithm.entry->name, lathe_status_name(st));
