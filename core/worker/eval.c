@@ -159,7 +159,9 @@ static int32_t add_trials(struct evaluator *ev, const struct weval_spec *spec,
     for (i = 0; i < first->n && st == LATHE_OK; i++)
         wins[i] = first->info[(size_t)i * first->n_info + column] > 0.5f;
     for (trial = 1; trial < spec->trials && st == LATHE_OK; trial++) {
-        st = eval_play(ev, spec, 0, first->n, trial, &data, 0, NULL, err);
+        struct eval_part part = {0, first->n, trial, 0};
+
+        st = eval_play(ev, spec, &part, &data, NULL, err);
         for (i = 0; i < first->n && st == LATHE_OK; i++)
             wins[i] += data.info[(size_t)i * data.n_info + column] > 0.5f;
     }
@@ -204,6 +206,7 @@ static int32_t add_traces(struct evaluator *ev, const struct weval_spec *spec,
     strbuf_adds(out, ",\"traces\":[");
     for (k = 0; k < spec->traces && k < data->n && st == LATHE_OK; k++) {
         uint32_t i = next_worst(data, taken);
+        struct eval_part part = {i, 1, 0, 0};
 
         taken[i] = 1;
         strbuf_addf(out, "%s{\"index\":%u,\"seed\":\"%llu\"", k > 0 ? "," : "", i,
@@ -214,7 +217,7 @@ static int32_t add_traces(struct evaluator *ev, const struct weval_spec *spec,
                     column == UINT32_MAX                                   ? "null"
                     : data->info[(size_t)i * data->n_info + column] > 0.5f ? "true"
                                                                            : "false");
-        st = eval_play(ev, spec, i, 1, 0, &one, 0, out, err);
+        st = eval_play(ev, spec, &part, &one, out, err);
         strbuf_addc(out, '}');
     }
     strbuf_addc(out, ']');
@@ -245,6 +248,7 @@ int32_t eval_run(struct evaluator *ev, const struct weval_spec *spec, uint32_t e
                  const struct eval_at *at, struct strbuf *out, struct eval_summary *summary,
                  struct lathe_error *err)
 {
+    struct eval_part all = {0, episodes, 0, 0};
     struct eval_data data;
     uint32_t column = vec_info_column(ev->vec, "success");
     int64_t start_ns = clock_mono_ns();
@@ -252,7 +256,7 @@ int32_t eval_run(struct evaluator *ev, const struct weval_spec *spec, uint32_t e
 
     if (st != LATHE_OK)
         return fail(err, st, "evaluation of %u episodes", episodes);
-    st = eval_play(ev, spec, 0, episodes, 0, &data, 0, NULL, err);
+    st = eval_play(ev, spec, &all, &data, NULL, err);
     if (st == LATHE_OK) {
         strbuf_addf(out,
                     "{\"current\":%llu,\"iteration\":%llu,\"env_steps\":%llu,\"episodes\":%u,"

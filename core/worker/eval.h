@@ -44,11 +44,17 @@ int32_t eval_run(struct evaluator *ev, const struct weval_spec *spec, uint32_t e
                  const struct eval_at *at, struct strbuf *out, struct eval_summary *summary,
                  struct lathe_error *err) LATHE_MUST_USE;
 
-/* Plays episodes [first, first + count) of one trial into data at row `at`. trace may be NULL; with
- * it, count is 1 and {"actions":[],"rewards":[]} members are appended. */
-int32_t eval_play(struct evaluator *ev, const struct weval_spec *spec, uint64_t first,
-                  uint32_t count, uint32_t trial, struct eval_data *data, uint32_t at,
-                  struct strbuf *trace, struct lathe_error *err) LATHE_MUST_USE;
+/* Episodes [first, first + count) of one trial, kept from row `at` of the data. */
+struct eval_part {
+    uint64_t first;
+    uint32_t count, trial, at;
+};
+
+/* Plays them. trace may be NULL; with it, count is 1 and members "actions":[],"rewards":[] are
+ * appended. */
+int32_t eval_play(struct evaluator *ev, const struct weval_spec *spec, const struct eval_part *part,
+                  struct eval_data *data, struct strbuf *trace,
+                  struct lathe_error *err) LATHE_MUST_USE;
 
 int32_t eval_data_open(struct eval_data *data, uint32_t n, uint32_t n_info) LATHE_MUST_USE;
 void eval_data_close(struct eval_data *data);

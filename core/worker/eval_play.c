@@ -194,9 +194,25 @@ static void keep_ended(const struct vec *vec, struct eval_data *data, uint32_t a
     }
 }
 
+/* What one traced episode did. */
+struct trace {
+    struct strbuf actions, rewards;
+};
+
+static void trace_step(const struct vec *vec, struct trace *trace)
+{
+    const char *comma = trace->actions.len_bytes > 0 ? "," : "";
+
+    strbuf_adds(&trace->actions, comma);
+    vec_action_json(vec, vec->act, 0, &trace->actions);
+    strbuf_adds(&trace->rewards, comma);
+    codec_add_float(&trace->rewards, vec->reward[0]);
+}
+
+/* Plays the episodes that were just reset, to the end of each. */
 static int32_t play_chunk(struct evaluator *ev, const struct weval_spec *spec, uint64_t first,
-                          struct eval_data *data, uint32_t at, struct strbuf *actions,
-                          struct strbuf *rewards, struct lathe_error *err)
+                          uint32_t at, struct eval_data *data, struct trace *trace,
+                          struct lathe_error *err)
 {
     struct vec *vec = ev->vec;
     uint64_t step = 0;
@@ -209,12 +225,8 @@ static int32_t play_chunk(struct evaluator *ev, const struct weval_spec *spec, u
             return st;
         if ((st = vec_step(vec, 0, err)) != LATHE_OK)
             return st;
-        if (actions != NULL) {
-            strbuf_adds(actions, step > 0 ? "," : "");
-            vec_action_json(vec, vec->act, 0, actions);
-            strbuf_adds(rewards, step > 0 ? "," : "");
-            codec_add_float(rewards, vec->reward[0]);
-        }
+        if (trace != NULL)
+            trace_step(vec, trace);
         keep_ended(vec, data, at);
         vec_advance(vec);
         if (vec->limit == 0 && step > 10000000)
@@ -224,32 +236,33 @@ static int32_t play_chunk(struct evaluator *ev, const struct weval_spec *spec, u
     return LATHE_OK;
 }
 
-int32_t eval_play(struct evaluator *ev, const struct weval_spec *spec, uint64_t first,
-                  uint32_t count, uint32_t trial, struct eval_data *data, uint32_t at,
-                  struct strbuf *trace, struct lathe_error *err)
+int32_t eval_play(struct evaluator *ev, const struct weval_spec *spec, const struct eval_part *part,
+                  struct eval_data *data, struct strbuf *trace_out, struct lathe_error *err)
 {
     uint64_t seeds[EVAL_ROWS];
-    struct strbuf rewards;
+    struct trace trace;
     int32_t st = LATHE_OK;
     uint32_t done = 0;
 
-    strbuf_init(&rewards);
-    if (trace != NULL)
-        strbuf_adds(trace, "\"actions\":[");
-    while (done < count && st == LATHE_OK) {
-        uint32_t n = count - done < ev->vec->n ? count - done : ev->vec->n;
+    strbuf_init(&trace.actions);
+    strbuf_init(&trace.rewards);
+    while (done < part->count && st == LATHE_OK) {
+        uint32_t n = part->count - done < ev->vec->n ? part->count - done : ev->vec->n;
+        uint64_t first = part->first + done;
 
-        st = reset_trial(ev, spec, first + done, n, trial, seeds, err);
+        st = reset_trial(ev, spec, first, n, part->trial, seeds, err);
         if (st == LATHE_OK)
-            st = play_chunk(ev, spec, first + done, data, at + done, trace,
-                            trace != NULL ? &rewards : NULL, err);
+            st = play_chunk(ev, spec, first, part->at + done, data,
+                            trace_out != NULL ? &trace : NULL, err);
         done += n;
     }
-    if (trace != NULL) {
-        strbuf_adds(trace, "],\"rewards\":[");
-        strbuf_add(trace, rewards.data, rewards.len_bytes);
-        strbuf_addc(trace, ']');
+    if (trace_out != NULL) {
+        strbuf_addf(trace_out, "\"actions\":[%s],\"rewards\":[%s]", trace.actions.data,
+                    trace.rewards.data);
+        if (trace.actions.failed || trace.rewards.failed)
+            trace_out->failed = 1;
     }
-    strbuf_fini(&rewards);
+    strbuf_fini(&trace.actions);
+    strbuf_fini(&trace.rewards);
     return st;
 }

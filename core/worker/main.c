@@ -149,6 +149,7 @@ int main(int argc, char **argv)
     struct arguments a;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file over its limit is an error of the write, not the end */
     if (!parse(argc, argv, &a))
         return usage();
     if (strcmp(a.role, "probe") == 0)

@@ -282,6 +282,8 @@ static void run_failures_name_what_failed(void **state)
                  "non_finite_reward", "");
     expect_error("{\"algorithm\":{\"name\":\"preference\",\"options\":{\"n_step\":3}}}",
                  "invalid_option", "algorithm.options.n_step");
+    expect_error("{\"limits\":{\"file_bytes\":2000},\"checkpoint\":{\"interval\":1000}}",
+                 "io_error", "");
     expect_error("{\"algorithm\":{\"name\":\"unheard\"}}", "invalid_option", "algorithm");
     expect_error("{\"plugins\":[{\"path\":\"/nowhere.so\"}]}", "load_failed", "");
 }
