@@ -1,6 +1,7 @@
 /* Interactive environments: tickets worked on from outside. The environments live in a worker;
  * this side keeps their names, when they were last used, and what was seen last. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ struct env_slot {
     struct env_slot *next;
     char id[40];
     char scenario[64];
-    int64_t seed, index, used_ms;
+    int64_t seed, index, used_ms, violations;
     int ready, over, terminated, truncated;
     double total;                   /* return so far */
     struct text observation, state; /* JSON, as seen last */
@@ -162,6 +163,11 @@ void tools_write(struct jw *w, const char *name, const struct scenario *s)
 
 /* ---- what comes back from the worker ---- */
 
+static double rounded(double value)
+{
+    return round(value * 1e6) / 1e6; /* rewards travel as float */
+}
+
 static void keep_view(struct gym *gym, struct env_slot *e, const struct lathe_json *reply)
 {
     const struct lathe_json_service *j = gym->kit.json;
@@ -210,7 +216,7 @@ static int32_t answer_env(struct gym *gym, struct lathe_request *req, const stru
     if (http_status == 200) {
         jw_bool(&w, "terminated", e->terminated);
         jw_bool(&w, "truncated", e->truncated);
-        jw_num(&w, "return", e->total);
+        jw_num(&w, "return", rounded(e->total));
     }
     jw_end_obj(&w);
     return api_send(&gym->kit, req, http_status, &body);
@@ -250,6 +256,7 @@ static void env_placed(void *user, int32_t status, const char *answer, uint64_t 
     e->ready = 1;
     e->over = e->terminated = e->truncated = 0;
     e->total = 0;
+    e->violations = 0;
     answer_env(gym, park->req, e, park->flag ? 201 : 200);
 }
 
@@ -373,6 +380,45 @@ static int32_t episode_over(struct gym *gym, struct lathe_request *req)
     return api_problem(&gym->kit, req, 409, "episode_over", "Episode is over; call reset");
 }
 
+/* The hidden truth, told when the episode is over. */
+static void write_truth(const struct lathe_json_service *j, struct jw *w, const struct scenario *s,
+                        const struct lathe_json *info)
+{
+    int64_t task = j->get_int(info, "task", -1), truth = j->get_int(info, "truth", 0);
+    int i;
+
+    jw_bool(w, "success", j->get_float(info, "success", 0) > 0);
+    jw_obj(w, "truth");
+    if (task >= 0 && task < s->n_tasks)
+        jw_str(w, "task", s->task[task]);
+    jw_obj(w, "facts");
+    for (i = 0; i < s->n_facts; i++)
+        jw_bool(w, s->fact[i], (int)(truth >> i & 1));
+    jw_end_obj(w);
+    jw_end_obj(w);
+}
+
+/* What the call did, in counts; the worker's numbers hold more than an agent may see. */
+static void write_info(struct gym *gym, struct jw *w, struct env_slot *e, const struct scenario *s,
+                       const struct lathe_json *reply)
+{
+    const struct lathe_json_service *j = gym->kit.json;
+    const struct lathe_json *info = j->get(reply, "info");
+    int64_t violations = j->get_int(info, "violations", 0);
+
+    jw_obj(w, "info");
+    jw_str(w, "outcome",
+           violations > e->violations ? "violation"
+                                      : j->get_string(j->get(reply, "state"), "last", "none"));
+    jw_int(w, "calls", j->get_int(info, "calls", 0));
+    jw_int(w, "wasted", j->get_int(info, "wasted", 0));
+    jw_int(w, "violations", violations);
+    if (e->over && s)
+        write_truth(j, w, s, info);
+    jw_end_obj(w);
+    e->violations = violations;
+}
+
 static void env_stepped(void *user, int32_t status, const char *answer, uint64_t len_bytes,
                         const struct lathe_error *err)
 {
@@ -384,7 +430,6 @@ static void env_stepped(void *user, int32_t status, const char *answer, uint64_t
     struct lathe_json *reply;
     struct text body = {0};
     struct jw w;
-    char *info;
 
     (void)len_bytes;
     if (env_lost(gym, park, status, e))
@@ -407,13 +452,11 @@ static void env_stepped(void *user, int32_t status, const char *answer, uint64_t
     jw_init(&w, &body);
     jw_obj(&w, NULL);
     write_view(gym, &w, e, s ? s->max_steps : 0);
-    jw_num(&w, "reward", j->get_float(reply, "reward", 0));
+    jw_num(&w, "reward", rounded(j->get_float(reply, "reward", 0)));
     jw_bool(&w, "terminated", e->terminated);
     jw_bool(&w, "truncated", e->truncated);
-    info = j->get(reply, "info") ? j->dup_text(j->get(reply, "info"), 0, NULL) : NULL;
-    jw_raw(&w, "info", info ? info : "{}");
+    write_info(gym, &w, e, s, reply);
     jw_end_obj(&w);
-    j->free_text(info);
     j->release(reply);
     api_send(&gym->kit, park->req, 200, &body);
 }

@@ -8,6 +8,21 @@
 #include "lathe/plugin.h"
 #include "plugins/api/agentgym/gym.h"
 
+/* Keeps the best evaluation with the session, for after a restart. */
+static void keep_best(struct gym *gym, struct session *s)
+{
+    const struct lathe_json_service *j = gym->kit.json;
+    char *extra;
+
+    if (!s->n_evals || !s->extra)
+        return;
+    j->set_float(s->extra, "best_accuracy", s->best_accuracy);
+    j->set_int(s->extra, "best_episode", s->best_episode);
+    if ((extra = j->dup_text(s->extra, 0, NULL)) != NULL)
+        gym->kit.jobs->set_extra(gym->kit.jobs, s->id, extra, NULL, NULL, NULL, NULL);
+    j->free_text(extra);
+}
+
 static void on_job_event(void *user, const struct lathe_job_event *event)
 {
     struct gym *gym = user;
@@ -15,19 +30,23 @@ static void on_job_event(void *user, const struct lathe_job_event *event)
 
     if (s && event->kind == LATHE_JOB_EVENT_EVAL)
         session_add_eval(gym, s, event->data, 1);
-    if (event->kind == LATHE_JOB_EVENT_DONE)
+    if (event->kind == LATHE_JOB_EVENT_DONE) {
         scenario_note_run(gym, event->job);
+        if (s)
+            keep_best(gym, s);
+    }
     sockets_notify(gym, event);
 }
 
-/* Finished runs say how long 200 episodes take; running ones need their best figures. */
+/* Finished runs say how long 200 episodes take; running ones need their best figures, and so do
+ * those that ended together with the server. */
 static int32_t on_old_job(void *user, const struct lathe_job_info *job)
 {
     struct gym *gym = user;
 
-    if (session_is_final(job))
-        scenario_note_run(gym, job);
-    else
+    scenario_note_run(gym, job);
+    if (!session_is_final(job) ||
+        (strcmp(job->eval, "null") != 0 && !strstr(job->extra, "\"best_accuracy\"")))
         session_load_evals(gym, job->id, NULL, NULL, NULL);
     return 0;
 }

@@ -17,11 +17,12 @@ static void apply_plain(struct settings *set, const struct lathe_json_service *j
                         const struct lathe_json *from)
 {
     const char *framework = framework_canonical(j->get_string(from, "framework", ""));
+    const char *provider = j->get_string(from, "llmProvider", NULL);
 
     if (framework)
         snprintf(set->framework, sizeof set->framework, "%s", framework);
-    snprintf(set->llm_provider, sizeof set->llm_provider, "%s",
-             j->get_string(from, "llmProvider", set->llm_provider));
+    if (provider)
+        snprintf(set->llm_provider, sizeof set->llm_provider, "%s", provider);
     set->max_episodes = j->get_int(from, "maxEpisodes", set->max_episodes);
     set->learning_rate = j->get_float(from, "learningRate", set->learning_rate);
     set->auto_save = j->get_bool(from, "autoSave", set->auto_save);

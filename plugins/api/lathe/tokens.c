@@ -148,18 +148,34 @@ int32_t tokens_create(void *self, struct lathe_request *req)
     return st;
 }
 
+/* Whether a token is there: one that was revoked is not. */
+struct token_seek {
+    const char *id;
+    int found;
+};
+
+static int32_t seek_one(void *user, const struct lathe_token_info *token)
+{
+    struct token_seek *seek = user;
+
+    seek->found |= !strcmp(token->id, seek->id);
+    return seek->found;
+}
+
 int32_t tokens_delete(void *self, struct lathe_request *req)
 {
     const struct api_kit *kit = &((struct native *)self)->kit;
+    struct token_seek seek = {kit->http->path_param(req, "id"), 0};
     struct lathe_error err = {0};
     struct text body = {0};
     int32_t st;
 
     if (!kit->tokens)
         return no_tokens(kit, req);
-    st = kit->tokens->revoke(kit->tokens, kit->http->path_param(req, "id"), &err);
-    if (st == LATHE_E_NOT_FOUND)
+    kit->tokens->list(kit->tokens, seek_one, &seek);
+    if (!seek.found)
         return native_unknown(kit, req, "token");
+    st = kit->tokens->revoke(kit->tokens, seek.id, &err);
     if (st != LATHE_OK) {
         kit->http->set_error(req, &err);
         return st;
