@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -603,6 +604,92 @@ class Security(unittest.TestCase):
             session = own.post("/api/training/start", {"scenario_id": "customer_support", "framework": "Generic"}).json()
             status = own.get("/api/training/" + session["session_id"]).json()
             self.assertEqual((status["max_episodes"], status["learning_rate"]), (3, 0.01))
+
+
+class Secrets(unittest.TestCase):
+    KEY = "sk-test-secret-1234"
+
+    def test_keys_are_masked_kept_and_never_stored_in_clear(self):
+        with Server(BUILD, start=False) as own:
+            os.makedirs(os.path.join(own.data, "plugins.d"))
+            with open(os.path.join(own.data, "plugins.d", "agentgym.conf"), "w", encoding="utf-8") as f:
+                f.write('secret_key = "correct horse battery staple";\n')
+            own.config_path = os.path.join(own.data, "lathe.conf")
+            with open(own.config_path, "w", encoding="utf-8") as f:
+                f.write(CONFIG)
+            own.start()
+            put = lambda body: own.request("PUT", "/api/settings", body).json()  # noqa: E731
+            self.assertEqual(put({"openaiKey": self.KEY})["openaiKey"], "********1234")
+            self.assertEqual(put({"openaiKey": "********1234", "maxEpisodes": 7})["openaiKey"], "********1234")
+            own.kill()
+            own.start()
+            settings = own.get("/api/settings").json()
+            self.assertEqual((settings["openaiKey"], settings["openaiKeySet"], settings["maxEpisodes"]), ("********1234", True, 7))
+            for folder, _, files in os.walk(own.data):
+                for name in files:
+                    with open(os.path.join(folder, name), "rb") as f:
+                        self.assertNotIn(self.KEY.encode(), f.read(), name)
+            self.assertEqual((put({"openaiKey": ""})["openaiKey"], put({})["openaiKeySet"]), ("", False))
+
+
+class Access(unittest.TestCase):
+    def test_roles_tickets_and_sockets(self):
+        with Server(BUILD, start=False) as own:
+            tokens = {}
+            for role, scope in (("viewer", "agentgym:read"), ("trainer", "agentgym:write")):
+                tokens[role] = subprocess.run(
+                    [os.path.join(BUILD, "bin", "lathed"), "--data", own.data, "--token", role, "--scopes", scope],
+                    capture_output=True, text=True, check=True, timeout=60).stdout.split()[-1]
+            own.config_path = os.path.join(own.data, "lathe.conf")
+            with open(own.config_path, "w", encoding="utf-8") as f:
+                f.write(CONFIG + 'auth = { required = "agentgym"; };\n')
+            own.start()
+            nobody, viewer, trainer = (Client(own.address, own.port, t) for t in (None, tokens["viewer"], tokens["trainer"]))
+            answer = nobody.get("/api/scenarios")
+            self.assertEqual(answer.status, 401)
+            self.assertIn("Bearer", answer.headers["www-authenticate"])
+            self.assertEqual(nobody.get("/api/health").status, 200)
+            self.assertEqual(viewer.get("/api/scenarios").status, 200)
+            self.assertEqual(viewer.post("/api/training/start", START).status, 403)
+            self.assertEqual(trainer.request("PUT", "/api/settings", {}).status, 403)
+            session = trainer.post("/api/training/start", {**START, "max_episodes": 500, "pace_ms": 20}).json()["session_id"]
+            with self.assertRaises(Closed) as closed:
+                WebSocket(own.port, "/ws/training/" + session).receive()
+            self.assertEqual(closed.exception.code, 4401)
+            ticket = viewer.post("/api/auth/ws-ticket").json()["ticket"]
+            ws = WebSocket(own.port, f"/ws/training/{session}?ticket={ticket}")
+            self.assertEqual(ws.receive()["type"], "training_update")
+            with self.assertRaises(Closed):
+                WebSocket(own.port, f"/ws/training/{session}?ticket={ticket}").receive()
+            ws = WebSocket(own.port, "/ws/training/" + session,
+                           {"Sec-WebSocket-Protocol": "lathe.training.v1, bearer." + tokens["viewer"]})
+            self.assertEqual(ws.receive()["type"], "training_update")
+            with self.assertRaises((Closed, ConnectionError)):
+                WebSocket(own.port, f"/ws/training/{session}", {"Origin": "http://evil.example",
+                                                                "Authorization": "Bearer " + tokens["viewer"]}).receive()
+
+
+class Restart(unittest.TestCase):
+    def test_kill_loses_nothing_and_changes_no_number(self):
+        fields = {**START, "max_episodes": 40, "checkpoint_interval": 5, "seed": 21}
+        plain = finish(start(**{k: v for k, v in fields.items()}))
+        with Server(BUILD, config=CONFIG) as own:
+            session = own.post("/api/training/start", {**fields, "pace_ms": 15}).json()["session_id"]
+            for _ in range(3):
+                time.sleep(0.4)
+                own.kill()
+                own.start()
+                self.assertEqual(own.get("/api/training/" + session).status, 200)
+            status = own.wait("/api/training/" + session, lambda s: s["status"] in FINAL)
+            self.assertEqual(status["status"], "completed", status)
+            mine = own.get(f"/api/training/{session}/history").json()
+            ws = WebSocket(own.port, "/ws/training/" + session)
+            self.assertTrue(ws.receive()["final"])
+        other = server.get(f"/api/training/{plain['session_id']}/history").json()
+        for row in mine + other:
+            del row["elapsed_seconds"]
+        self.assertEqual(mine, other)
+        self.assertEqual((status["best_accuracy"], status["best_episode"]), (plain["best_accuracy"], plain["best_episode"]))
 
 
 if __name__ == "__main__":
