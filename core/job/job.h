@@ -43,6 +43,10 @@ int32_t jobs_open(const struct jobs_config *cfg, struct jobs **out,
 void jobs_start(struct jobs *jobs);
 /* Refuses new jobs, checkpoints and ends all workers, writes everything down; done runs once. */
 void jobs_drain(struct jobs *jobs, uint32_t grace_ms, void (*done)(void *user), void *user);
+/* Lets go of all workers: call before sup_close. Nothing is started or told after it. NULL is fine.
+ */
+void jobs_detach(struct jobs *jobs);
+/* After store_close, or a store_drain with nothing new: its callbacks use jobs. NULL is fine. */
 void jobs_close(struct jobs *jobs);
 /* Takes changed limits from a new configuration. */
 void jobs_set_limits(struct jobs *jobs, uint32_t slots, uint32_t queue_limit);

@@ -53,6 +53,7 @@ static int32_t wish_apply(struct job *job, enum job_want want, enum job_event ev
                           const struct lathe_job_wish *wish, struct lathe_error *err)
 {
     uint32_t before = job->state;
+    uint64_t handle = 0;
 
     if (job_state_next(job->state, event) == JOB_STATE_CONFLICT)
         return refuse(wish, conflict(job, job_event_name(event), err));
@@ -61,8 +62,8 @@ static int32_t wish_apply(struct job *job, enum job_want want, enum job_event ev
     (void)job_apply(job, event, "user");
     if (job->state != before)
         job_save(job);
-    else if (!job->is_saving &&
-             loop_post(job->jobs->cfg.loop, on_turn, job->jobs, NULL) != LATHE_OK)
+    else if (!job->is_saving && loop_timer_start(job->jobs->timers, 0, 0, on_turn, job->jobs, NULL,
+                                                 &handle) != LATHE_OK)
         job_save(job);
     return LATHE_OK;
 }

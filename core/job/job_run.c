@@ -487,14 +487,16 @@ static void schedule_now(void *arg)
         job_launch(job);
 }
 
-/* Starting a worker takes milliseconds: it waits until the handler that asked has returned. */
+/* Starting a worker takes milliseconds: it waits until the handler that asked has returned. A timer
+ * and no post, because timers end with the jobs. */
 void jobs_schedule(struct jobs *jobs)
 {
+    uint64_t handle = 0;
+
     if (!jobs->is_started || jobs->is_draining || jobs->is_scheduling)
         return;
-    jobs->is_scheduling = 1;
-    if (loop_post(jobs->cfg.loop, schedule_now, jobs, NULL) != LATHE_OK)
-        jobs->is_scheduling = 0;
+    jobs->is_scheduling =
+        loop_timer_start(jobs->timers, 0, 0, schedule_now, jobs, NULL, &handle) == LATHE_OK;
 }
 
 /* ---- draining ---- */

@@ -1,6 +1,7 @@
 /* Writing jobs down, and answering those who wait. One write per job is under way at a time;
  * changes made meanwhile go out with the next one. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/fail.h"
@@ -126,10 +127,10 @@ void job_wishes_end(struct job *job, int32_t status, const struct lathe_error *e
 static void on_final(struct job *job)
 {
     const struct lathe_events_service *events = job->jobs->cfg.events;
-    char topic[JOB_ID_MAX + 8] = "job/";
+    char topic[JOB_ID_MAX + 8];
 
     job_publish(job, LATHE_JOB_EVENT_DONE, job->texts.result, strlen(job->texts.result));
-    strcat(topic, job->id);
+    snprintf(topic, sizeof topic, "job/%s", job->id);
     if (events->close_topic(events, topic, 0) != LATHE_OK)
         log_warn("event topic was not closed", F_STR("job", job->id));
 }

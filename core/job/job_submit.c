@@ -344,6 +344,20 @@ void jobs_start(struct jobs *jobs)
     jobs_schedule(jobs);
 }
 
+void jobs_detach(struct jobs *jobs)
+{
+    if (jobs == NULL)
+        return;
+    jobs->is_started = 0;
+    jobs->is_draining = 1;
+    for (struct job *job = jobs->first; job != NULL; job = job->next) {
+        if (job->worker != NULL)
+            sup_worker_forget(job->worker);
+        job->worker = NULL;
+    }
+    jobs->n_workers = 0;
+}
+
 void jobs_close(struct jobs *jobs)
 {
     struct lathe_error err = {0};

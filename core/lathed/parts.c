@@ -203,11 +203,14 @@ void lathed_parts_close(struct lathed *d)
 {
     pool_close(d->parts.pool);
     serve_close(d->parts.serve);
+    jobs_detach(d->parts.jobs);
     sup_close(d->sup);
+    if (d->parts.store != NULL)
+        store_drain(d->parts.store); /* the last callbacks of jobs and models, while all is there */
     artifacts_close(d->parts.artifacts);
     events_close(d->parts.events);
     if (d->parts.store != NULL)
-        store_close(d->parts.store); /* the last callbacks of jobs and models run in here */
+        store_close(d->parts.store);
     jobs_close(d->parts.jobs);
     models_close(d->parts.models);
     http_auth_close(d->parts.auth);

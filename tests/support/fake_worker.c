@@ -2,12 +2,15 @@
  * the name of the file says. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/hash.h"
+#include "core/json/json.h"
 #include "core/link/link.h"
 
 static void sleep_for_ever(void)
@@ -37,6 +40,161 @@ static int echo(struct link_channel *channel)
             return 3;
     }
     return 4;
+}
+
+/* ---- a job: "trains" by counting, as its job file says ---- */
+
+struct counting {
+    struct link_channel channel;
+    const json_t *job;
+    const char *dir;
+    int64_t current, total, interval, number;
+    int is_stopping, is_paused, is_over;
+};
+
+static void say(struct counting *c, uint32_t type, const char *fmt, ...) LATHE_PRINTF(3, 4);
+static void say(struct counting *c, uint32_t type, const char *fmt, ...)
+{
+    char text[2048];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (!send_text(&c->channel, type, text))
+        _exit(9);
+}
+
+static void file_make(struct counting *c, const char *name, char sha[65])
+{
+    char path[4096];
+    FILE *f;
+    snprintf(path, sizeof path, "%s/%s", c->dir, name);
+    if ((f = fopen(path, "w")) == NULL || fprintf(f, "%lld\n", (long long)c->current) < 0 ||
+        fclose(f) != 0 || sha256_file_hex(path, sha, NULL) != LATHE_OK)
+        _exit(10);
+}
+
+static void checkpoint(struct counting *c, const char *kind)
+{
+    char name[64], sha[65];
+    c->number++;
+    snprintf(name, sizeof name, "ckpt_%lld.safetensors", (long long)c->number);
+    file_make(c, name, sha);
+    say(c, LINK_CHECKPOINT,
+        "{\"id\":\"ckpt_%lld\",\"number\":%lld,\"file\":\"%s\",\"current\":%lld,\"kind\":\"%s\","
+        "\"sha256\":\"%s\",\"size_bytes\":3,\"eval\":null}",
+        (long long)c->number, (long long)c->number, name, (long long)c->current, kind, sha);
+}
+
+static void resume(struct counting *c)
+{
+    const json_t *list = json_object_get(c->job, "resume");
+    long long at = 0;
+    for (size_t i = 0; i < json_array_size(list) && at == 0; i++) {
+        const char *path = json_string_value(json_array_get(list, i));
+        FILE *f = fopen(path, "r");
+        const char *number = strstr(path, "ckpt_");
+        if (f == NULL)
+            continue;
+        if (fscanf(f, "%lld", &at) != 1)
+            at = 0;
+        c->number = number != NULL ? atoll(number + 5) : 0;
+        fclose(f);
+    }
+    c->current = at;
+    say(c, LINK_HELLO,
+        "{\"plugins\":[{\"id\":\"org.lathe.fake\"}],\"current\":%lld,\"resumed_from\":\"%s\"}", at,
+        at > 0 ? "file" : "");
+}
+
+static void control(struct counting *c, int wait_ms)
+{
+    struct link_frame frame;
+    int32_t r = link_poll(&c->channel, wait_ms, &frame, NULL);
+    if (r < 0)
+        _exit(0);
+    if (r == 0)
+        return;
+    if (frame.type == LINK_PAUSE) {
+        checkpoint(c, "pause");
+        say(c, LINK_STATE, "{\"state\":\"paused\",\"current\":%lld}", (long long)c->current);
+        c->is_paused = 1;
+    } else if (frame.type == LINK_STOP) {
+        c->is_stopping = 1;
+    } else if (frame.type == LINK_CHECKPOINT_NOW) {
+        checkpoint(c, "manual");
+    } else if (frame.type == LINK_SHUTDOWN) {
+        checkpoint(c, "shutdown");
+        say(c, LINK_STATE, "{\"state\":\"suspended\",\"current\":%lld}", (long long)c->current);
+        c->is_over = 1;
+    } else if (frame.type == LINK_CANCEL) {
+        c->is_over = 1;
+    }
+}
+
+static void count_on(struct counting *c)
+{
+    long long n = (long long)++c->current;
+    say(c, LINK_METRICS, "{\"rows\":[{\"step\":%lld,\"values\":{\"train/loss\":%g}}]}", n,
+        1.0 / (double)n);
+    say(c, LINK_PROGRESS, "{\"current\":%lld,\"total\":%lld}", n, (long long)c->total);
+    if (c->interval > 0 && n % c->interval == 0)
+        checkpoint(c, "periodic");
+}
+
+static void finish(struct counting *c)
+{
+    char sha[65];
+    say(c, LINK_EVAL, "{\"current\":%lld,\"mean_return\":7.5,\"final\":true}",
+        (long long)c->current);
+    file_make(c, "policy.safetensors", sha);
+    say(c, LINK_DONE,
+        "{\"outcome\":\"%s\",\"current\":%lld,\"result\":{\"eval\":{\"mean_return\":7.5}},"
+        "\"artifact\":{\"file\":"
+        "\"policy.safetensors\",\"sha256\":\"%s\",\"size_bytes\":3,\"kind\":\"policy\"}}",
+        c->is_stopping ? "stopped" : "completed", (long long)c->current, sha);
+}
+
+static int count(struct counting *c, const json_t *job)
+{
+    int64_t seed = json_member_int(job, "seed", 0), pace_ms = json_member_int(job, "pace_ms", 0);
+
+    c->job = job;
+    c->dir = json_member_string(job, "dir", "/nonexistent");
+    c->total = json_member_int(job, "total_iterations", 10);
+    c->interval = json_member_int(json_object_get(job, "checkpoint"), "interval", 0);
+    resume(c);
+    if (seed == 2) {
+        signal(SIGABRT, SIG_DFL);
+        abort();
+    }
+    if (seed == 3)
+        say(c, LINK_ERROR, "{\"code\":-16,\"id\":\"non_finite_loss\",\"message\":\"loss is NaN\"}");
+    if (seed == 3)
+        return 1;
+    while (!c->is_over && !c->is_stopping && c->current < c->total) {
+        control(c, c->is_paused ? -1 : (int)pace_ms);
+        if (!c->is_paused && !c->is_over && !c->is_stopping)
+            count_on(c);
+    }
+    if (!c->is_over)
+        finish(c);
+    return 0;
+}
+
+static int run_job(const char *path)
+{
+    struct counting c = {.number = 0};
+    json_t *job = NULL;
+    int code;
+
+    if (json_parse_file(path, &job, NULL) != LATHE_OK ||
+        link_channel_open(&c.channel, LINK_FD, NULL) != LATHE_OK)
+        return 2;
+    code = count(&c, job);
+    link_channel_close(&c.channel);
+    json_decref(job);
+    return code;
 }
 
 static int run(const char *word)
@@ -87,7 +245,9 @@ static int probe(const char *file)
                "\"components\":[{\"kind\":\"lathe.env/1\",\"name\":\"Fake-v0\",\"summary\":\"s\","
                "\"options\":[{\"name\":\"size\",\"type\":\"int\",\"default\":4,\"min\":1,\"max\":9,"
                "\"choices\":null,\"unit\":null,\"doc\":\"Cells.\",\"required\":false}],"
-               "\"describe\":{\"finite\":true}}]}\n",
+               "\"describe\":{\"finite\":true}},{\"kind\":\"lathe.algorithm/"
+               "1\",\"name\":\"fake\",\"summary\":\"s\",\"options\":[],\"describe\":{\"needs_"
+               "engine\":false}}]}\n",
                file) < 0;
 }
 
@@ -103,5 +263,5 @@ int main(int argc, char **argv)
     if (fscanf(f, "%31s", word) != 1)
         word[0] = '\0';
     fclose(f);
-    return run(word);
+    return word[0] == '{' ? run_job(argv[4]) : run(word);
 }
