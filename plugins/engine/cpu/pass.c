@@ -10,6 +10,8 @@
 #define FORWARD_ROWS \
     48u /* rows taken through all layers at once: they stay in the first-level cache */
 #define BACKWARD_ROWS 96u
+#define NARROW_OUT 6u
+#define NARROW_IN 256u
 
 static uint32_t panel_width(uint32_t width, uint32_t col)
 {
@@ -80,12 +82,46 @@ static void refresh(struct lathe_net *net)
     net->wt_stale = 0;
 }
 
+/* Weight gradient of a layer with few outputs, turned: rows of the product are the outputs, so that
+ * no work goes into padding. The chains are those of weight_grad. x has in_pad columns. */
+static void narrow_grad(struct lathe_net *net, const struct dense *d, uint32_t rows, const float *x,
+                        size_t ldx, const float *dy, uint32_t add)
+{
+    float turned[NARROW_OUT * NARROW_IN], *g = net->g + d->w_off;
+    struct gemm_panel p = {.m = d->out, .k = rows, .add = add, .a = dy, .a_row = 1};
+    uint32_t col, j, k;
+
+    p.a_k = d->out_pad;
+    p.ldb = ldx;
+    p.ldc = d->in_pad;
+    if (add) {
+        memset(turned, 0, sizeof turned);
+        for (k = 0; k < d->in; k++)
+            for (j = 0; j < d->out; j++)
+                turned[j * d->in_pad + k] = g[k * d->out_pad + j];
+    }
+    for (col = 0; col < d->in_pad; col += CPU_PANEL) {
+        p.width = panel_width(d->in_pad, col);
+        p.b = x + col;
+        p.c = turned + col;
+        net->kernels->gemm(&p);
+    }
+    for (k = 0; k < d->in; k++)
+        for (j = 0; j < d->out; j++)
+            g[k * d->out_pad + j] = turned[j * d->in_pad + k];
+}
+
 static void weight_grad(struct lathe_net *net, const struct dense *d, uint32_t rows, const float *x,
                         size_t ldx, const float *dy, uint32_t add)
 {
     struct gemm_panel p = {.m = d->in, .a_row = 1, .a_k = ldx, .ldb = d->out_pad};
     uint32_t row, col;
 
+    net->kernels->bias_grad(rows, d->out_pad, dy, d->out_pad, net->g + d->b_off, add);
+    if (d != net->dense && d->out <= NARROW_OUT && d->in_pad <= NARROW_IN) { /* hidden x: padded */
+        narrow_grad(net, d, rows, x, ldx, dy, add);
+        return;
+    }
     for (col = 0; col < d->out_pad && d->in > 0; col += CPU_PANEL) {
         p.width = panel_width(d->out_pad, col);
         p.c = net->g + d->w_off + (size_t)col * d->in;
@@ -98,7 +134,6 @@ static void weight_grad(struct lathe_net *net, const struct dense *d, uint32_t r
             net->kernels->gemm(&p);
         }
     }
-    net->kernels->bias_grad(rows, d->out_pad, dy, d->out_pad, net->g + d->b_off, add);
 }
 
 static void input_grad(struct lathe_net *net, const struct dense *d, uint32_t rows, const float *dy,
