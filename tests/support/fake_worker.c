@@ -206,6 +206,8 @@ static int run(const char *word)
         return 5;
     if (strcmp(word, "garbage") == 0)
         return write(LINK_FD, "this is no frame at all", 23) == 23 ? (sleep_for_ever(), 0) : 6;
+    if (strcmp(word, "stubborn") == 0)
+        signal(SIGTERM, SIG_IGN);
     if (!send_text(&channel, LINK_HELLO, "{\"plugins\":[{\"id\":\"org.lathe.fake\"}]}"))
         return 7;
     if (strcmp(word, "crash") == 0) {
@@ -213,8 +215,6 @@ static int run(const char *word)
         signal(SIGABRT, SIG_DFL);
         abort();
     }
-    if (strcmp(word, "stubborn") == 0)
-        signal(SIGTERM, SIG_IGN);
     if (strcmp(word, "silent") == 0 || strcmp(word, "stubborn") == 0)
         sleep_for_ever();
     if (strcmp(word, "many") == 0)
