@@ -1,6 +1,7 @@
 /* Distributions and losses over many rows at once, vectorised, with equal bits on every instruction
  * set. Threads: [any] on distinct data. */
 /* SPDX-License-Identifier: Apache-2.0 */
+/* lathe-lint: kernel */
 #ifndef KIT_ROWS_H
 #define KIT_ROWS_H
 

@@ -262,6 +262,38 @@ static void schedules_hit_their_ends(void **state)
     near(kit_schedule(&s, 0.9), 0.1, 1e-12);
 }
 
+static double value_reference(int cleanrl, double v, double old, double ret, double clip)
+{
+    const double plain = (v - ret) * (v - ret);
+    double moved = v - old, held;
+
+    if (clip <= 0)
+        return cleanrl ? 0.5 * plain : plain;
+    moved = moved > clip ? clip : moved < -clip ? -clip : moved;
+    held = (old + moved - ret) * (old + moved - ret);
+    return cleanrl ? 0.5 * (held > plain ? held : plain) : held;
+}
+
+static void value_loss_matches_differences(void **state)
+{
+    uint32_t i;
+
+    (void)state;
+    for (i = 0; i < 400; i++) {
+        const int cleanrl = i & 1u;
+        const float clip = i & 2u ? 0.3f : 0.0f;
+        const float v = draw(i, 1), old = draw(1000 + i, 1), ret = draw(2000 + i, 1);
+        const double x = (double)v, o = (double)old, r = (double)ret, c = (double)clip, h = 1e-6;
+        const double g =
+            (value_reference(cleanrl, x + h, o, r, c) - value_reference(cleanrl, x - h, o, r, c)) /
+            (2 * h);
+        float dv;
+        near(kit_value_loss(cleanrl, v, old, ret, clip, &dv), value_reference(cleanrl, x, o, r, c),
+             1e-5);
+        near((double)dv, g, 1e-4);
+    }
+}
+
 static void moments_equal_one_big_batch(void **state)
 {
     struct kit_moments a = KIT_MOMENTS_START, b = KIT_MOMENTS_START;
@@ -311,6 +343,7 @@ int main(void)
         cmocka_unit_test(gae_matches_the_definition),
         cmocka_unit_test(normalizing_a_constant_gives_zeros),
         cmocka_unit_test(schedules_hit_their_ends),
+        cmocka_unit_test(value_loss_matches_differences),
         cmocka_unit_test(moments_equal_one_big_batch),
         cmocka_unit_test(radix_and_one_hots_follow_the_space),
     };
