@@ -506,6 +506,23 @@ class Models(unittest.TestCase):
         self.assertIn("agentgym_agent", get("crewai")["agents"])
         self.assertEqual(server.get(f"/api/models/{model}/export?format=zip").status, 422)
 
+    def test_the_table_plays_tickets_without_the_model(self):
+        for scenario in ("customer_support", "code_review", "data_analysis"):
+            status = finish(start(scenario_id=scenario, algorithm="q_learning", max_episodes=100, batch_size=64, seed=2))
+            table = server.get(f"/api/models/{status['model_id']}/export?format=table").json()
+            key = lambda state: json.dumps(state, sort_keys=True)  # noqa: E731
+            rows = {key(r["state"]): r["action"] for r in table["rows"]}
+            env = server.post(f"/api/scenarios/{scenario}/envs", {"seed": 1}).json()
+            path = "/api/envs/" + env["env_id"]
+            for ticket in range(15):
+                step = server.post(path + "/reset", {"seed": 1, "index": ticket}).json()
+                done = False
+                while not done:
+                    self.assertIn(key(step["state"]), rows, scenario)
+                    step = server.post(path + "/step", {"action": rows[key(step["state"])]}).json()
+                    done = step["terminated"] or step["truncated"]
+            server.request("DELETE", path)
+
     def test_rename(self):
         model = trained_model()
         self.assertEqual(server.request("PATCH", "/api/models/" + model, {"name": "support agent"}).json()["name"],

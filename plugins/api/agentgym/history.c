@@ -6,7 +6,7 @@
 
 #include "plugins/api/agentgym/gym.h"
 
-enum column { STEPS, MEAN, REWARD, LOSS, ELAPSED, COLUMNS };
+enum column { STEPS, MEAN, REWARD, LOSS, ELAPSED, ERROR_SIZE, COLUMNS };
 
 static const char *const column_names[COLUMNS + 1] = {"time/env_steps", "rollout/ep_rew_mean",
                                                       "rollout/reward", "train/loss",
@@ -42,6 +42,8 @@ void history_row(struct gym *gym, struct jw *w, const struct session *s, int64_t
 
     for (c = 0; c < COLUMNS; c++)
         row.value[c] = gym->kit.json->get_float(values, column_names[c], 0);
+    if (!gym->kit.json->get(values, column_names[LOSS]))
+        row.value[LOSS] = row.value[ERROR_SIZE];
     row.evaluated = session_eval_at(s, episode, &row.accuracy, &row.reliability);
     write_row(w, &row);
 }
@@ -113,6 +115,8 @@ static struct row *join(const struct session *s, const struct lathe_job_series *
             if (at[c] < column[c]->count && column[c]->steps[at[c]] == episode)
                 rows[i].value[c] = column[c]->values[at[c]];
         }
+        if (!column[LOSS]) /* learners without a loss tell how wrong their table was */
+            rows[i].value[LOSS] = rows[i].value[ERROR_SIZE];
         rows[i].evaluated =
             session_eval_at(s, rows[i].episode, &rows[i].accuracy, &rows[i].reliability);
     }

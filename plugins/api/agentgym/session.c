@@ -413,6 +413,7 @@ static void write_contract(struct gym *gym, struct jw *w, const struct lathe_job
                            double accuracy)
 {
     const struct lathe_json_service *j = gym->kit.json;
+    const struct lathe_json *metrics = j->get(progress, "metrics");
     int64_t total = j->get_int(s->extra, "max_episodes", (int64_t)job->total);
 
     jw_str(w, "session_id", job->id);
@@ -423,7 +424,8 @@ static void write_contract(struct gym *gym, struct jw *w, const struct lathe_job
     jw_int(w, "max_episodes", total);
     jw_num(w, "accuracy", accuracy);
     jw_num(w, "avg_reward", j->get_float(progress, "mean_return", 0));
-    jw_num(w, "loss", j->as_float(j->get(j->get(progress, "metrics"), "train/loss"), 0));
+    jw_num(w, "loss",
+           j->get_float(metrics, "train/loss", j->get_float(metrics, "train/td_abs", 0)));
     jw_time(w, "start_time", job->started_ms ? job->started_ms : job->created_ms);
     write_elapsed(w, job->active_ms);
 }

@@ -107,6 +107,7 @@ static struct lathe_json *algorithm_options(struct gym *gym, const struct lathe_
 {
     const struct lathe_json_service *j = gym->kit.json;
     struct lathe_json *options = j->copy(j->get(fields, "hyperparameters"));
+    double rate = j->get_float(fields, "learning_rate", 0.001);
 
     if (!options)
         options = j->object(j);
@@ -114,7 +115,12 @@ static struct lathe_json *algorithm_options(struct gym *gym, const struct lathe_
         j->set_string(options, "profile", "agentgym");
     if (!j->get(options, "key_dims") && option_offers(gym, c, "key_dims", NULL))
         j->set_int(options, "key_dims", 2 * s->n_tasks + 2 * s->n_facts + s->n_tools);
-    set_if_offered(gym, options, c, "learning_rate", j->get_float(fields, "learning_rate", 0.001));
+    set_if_offered(gym, options, c, "learning_rate", rate);
+    if (option_offers(gym, c, "alpha", NULL)) { /* tables: fall to a tenth, explore four fifths */
+        set_if_offered(gym, options, c, "alpha", rate);
+        set_if_offered(gym, options, c, "alpha_end", 0.1 * rate);
+        set_if_offered(gym, options, c, "epsilon_fraction", 0.8);
+    }
     set_if_offered(gym, options, c, "gamma", j->get_float(fields, "discount_factor", 0.99));
     return options;
 }
@@ -122,7 +128,7 @@ static struct lathe_json *algorithm_options(struct gym *gym, const struct lathe_
 static double default_learning_rate(struct gym *gym, const struct lathe_component_info *c,
                                     const struct lathe_json *options)
 {
-    if (!strcmp(c->name, "q_learning"))
+    if (option_offers(gym, c, "alpha", NULL)) /* a table */
         return 0.3;
     if (option_offers(gym, c, "profile", "agentgym"))
         return 0.001;
@@ -229,12 +235,12 @@ static void model_name_set(const struct lathe_json_service *j, struct lathe_json
 
 /* All start fields with their values; the caller releases. */
 static struct lathe_json *fields_build(struct gym *gym, const struct source *from,
-                                       const struct scenario *s)
+                                       const struct scenario *s,
+                                       const struct lathe_component_info *learner)
 {
     const struct lathe_json_service *j = gym->kit.json;
     const struct settings *set = &gym->settings;
     struct lathe_json *f = j->object(j);
-    const char *algorithm = j->as_string(given(from, "algorithm"), "ppo", NULL);
     const char *framework =
         framework_canonical(j->as_string(given(from, "framework"), set->framework, NULL));
 
@@ -242,8 +248,8 @@ static struct lathe_json *fields_build(struct gym *gym, const struct source *fro
     j->set_string(f, "framework", framework ? framework : set->framework);
     take_int(from, f, "max_episodes", set->max_episodes);
     take_float(from, f, "learning_rate",
-               !strcmp(algorithm, "q_learning") ? 0.3 : set->learning_rate);
-    j->set_string(f, "algorithm", algorithm);
+               option_offers(gym, learner, "alpha", NULL) ? 0.3 : set->learning_rate);
+    j->set_string(f, "algorithm", learner->name);
     j->set_int(f, "seed", given(from, "seed") ? j->as_int(given(from, "seed"), 0) : random_seed());
     take_int(from, f, "batch_size", 64);
     take_float(from, f, "discount_factor", 0.99);
@@ -533,7 +539,7 @@ static int32_t start_from(struct gym *gym, struct lathe_request *req, const stru
     if (!start->learner || !is_discrete(gym, start->learner))
         return unknown_algorithm(gym, req, algorithm);
     scenario_want_analysis(gym, s);
-    start->fields = fields_build(gym, from, s);
+    start->fields = fields_build(gym, from, s, start->learner);
     if (start->from_job)
         from->j->set_string(start->fields, "parent_session_id", start->from_job);
     if (!init_model_fits(gym, req, start->fields, s)) {

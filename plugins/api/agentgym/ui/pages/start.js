@@ -82,16 +82,33 @@ function nodes(scenario, settings, algorithms, models) {
         advancedFields()];
 }
 
+/* A start whose answer got lost is sent again under the same key, so that one session comes of it. */
+function startOnce() {
+    let key = null, sent = '';
+
+    return async (body) => {
+        if (key === null || JSON.stringify(body) !== sent)
+            key = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0'))
+                .join('');
+        sent = JSON.stringify(body);
+        try {
+            return await api.startTraining(body, key);
+        } catch (error) {
+            if (error.status !== 0)
+                key = null;
+            throw error;
+        }
+    };
+}
+
 export async function startDialog(scenario, given) {
     const settings = {...cachedSettings(), ...given};
-    const key = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
     const [algorithms, models] = await Promise.all([api.algorithms().catch(() => []),
         api.models({scenario: scenario.id}).then((list) => list.items).catch(() => [])]);
-    let attempt = 0;
+    const start = startOnce();
     const started = await guarded(null, () => formDialog(`Train on ${scenario.name}`,
         nodes(scenario, settings, algorithms.length > 0 ? algorithms : [{id: 'ppo'}], models),
-        'Start training', (form) => api.startTraining({scenario_id: scenario.id, ...bodyOf(form)},
-            `${key}-${++attempt}`)));
+        'Start training', (form) => start({scenario_id: scenario.id, ...bodyOf(form)})));
 
     if (!started)
         return;
