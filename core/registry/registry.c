@@ -22,37 +22,14 @@
 #include "core/base/mem.h"
 #include "core/config/params.h"
 #include "core/json/json.h"
-#include "core/registry/entry.h"
-#include "lathe/version.h"
+#include "core/registry/registry_internal.h"
 
 #undef LOG_MODULE
 #define LOG_MODULE "registry"
 
 #define PROBE_DEFAULT_MS 5000
-#define PROBE_MARGIN_MS 3000
-#define PROBES_AT_ONCE 2
-#define PROBE_OUT_MAX (8u << 20)
 #define DEBOUNCE_MS 150
 #define FILES_MAX 1000
-
-#define KEY_MAX 384 /* bytes of "kind\nname" */
-
-struct reg {
-    struct loop *loop;
-    struct sup *sup;
-    char **dirs; /* NULL-terminated */
-    char *worker_path, *cache_path;
-    uint32_t probe_ms;
-    struct entry *first; /* by dir_index, then path */
-    struct hmap *index;  /* "kind\nname" -> struct entry_component */
-    struct hmap *files;  /* same key -> struct entry */
-    json_t *cache;       /* path -> {"key","probe"} */
-    uint64_t generation;
-    uint32_t n_probing;
-    int is_settled, is_cache_dirty;
-    int watch_fd;
-    struct event *on_watch, *on_debounce;
-};
 
 /* ---- index ---- */
 
@@ -88,7 +65,7 @@ static void index_add(struct reg *reg, struct entry *e)
     }
 }
 
-static void index_build(struct reg *reg)
+void reg_index_build(struct reg *reg)
 {
     hmap_free(reg->index, NULL);
     hmap_free(reg->files, NULL);
@@ -105,182 +82,15 @@ static void index_build(struct reg *reg)
     reg->generation++;
 }
 
-/* ---- cache ---- */
+/* ---- scan ---- */
 
-/* Text that changes when the file, the server or the worker program does. */
-static void cache_key(const struct reg *reg, const struct entry *e, char out[256])
-{
-    struct stat s;
-    if (stat(reg->worker_path, &s) != 0)
-        memset(&s, 0, sizeof s);
-    snprintf(out, 256, "%s %lld.%09ld %lld %llu %lld %llu", LATHE_VERSION_STRING,
-             (long long)s.st_mtim.tv_sec, s.st_mtim.tv_nsec, (long long)s.st_size,
-             (unsigned long long)e->inode, (long long)e->mtime_ns,
-             (unsigned long long)e->size_bytes);
-}
-
-static int cache_take(struct reg *reg, struct entry *e)
-{
-    const json_t *hit = json_object_get(reg->cache, e->path);
-    char key[KEY_MAX];
-
-    cache_key(reg, e, key);
-    if (hit == NULL || strcmp(json_member_string(hit, "key", ""), key) != 0)
-        return 0;
-    reg_entry_describe(e, json_incref(json_object_get(hit, "probe")));
-    return 1;
-}
-
-static void cache_put(struct reg *reg, const struct entry *e)
-{
-    char key[KEY_MAX];
-    cache_key(reg, e, key);
-    if (e->reason[0] != '\0')
-        json_object_del(reg->cache, e->path);
-    else
-        json_object_set_new(reg->cache, e->path,
-                            json_pack("{s:s,s:O}", "key", key, "probe", e->json));
-    reg->is_cache_dirty = 1;
-}
-
-static void cache_save(struct reg *reg)
-{
-    struct lathe_error err = {0};
-    size_t len = 0;
-    char *text;
-
-    if (!reg->is_cache_dirty || reg->cache_path == NULL)
-        return;
-    reg->is_cache_dirty = 0;
-    if ((text = json_dup_text(reg->cache, 0, &len)) == NULL)
-        return;
-    if (io_write_file(reg->cache_path, text, len, 0600, &err) != LATHE_OK)
-        log_warn("plugin cache was not written", F_STR("reason", err.text));
-    mem_free(text);
-}
-
-static void cache_load(struct reg *reg)
-{
-    struct lathe_error err = {0};
-    if (reg->cache_path == NULL ||
-        json_parse_file(reg->cache_path, &reg->cache, &err) != LATHE_OK ||
-        !json_is_object(reg->cache)) {
-        json_decref(reg->cache);
-        reg->cache = json_object();
-    }
-}
-
-/* ---- probing ---- */
-
-struct probe {
-    struct reg *reg;
-    char *path;
-    int64_t mtime_ns;
-};
-
-static void probes_start(struct reg *reg);
-
-static struct entry *entry_find(const struct reg *reg, const char *path)
+struct entry *reg_entry_find(const struct reg *reg, const char *path)
 {
     struct entry *e = reg->first;
     while (e != NULL && strcmp(e->path, path) != 0)
         e = e->next;
     return e;
 }
-
-static void probe_free(struct probe *p)
-{
-    mem_free(p->path);
-    mem_free(p);
-}
-
-static void probe_take(struct reg *reg, struct entry *e, int32_t status, const char *out,
-                       size_t len, const struct lathe_error *err)
-{
-    struct lathe_error bad = {0};
-    json_t *json = NULL;
-
-    if (status == LATHE_OK && json_parse_text(out, len, NULL, &json, &bad) != LATHE_OK)
-        status = LATHE_E_CORRUPT;
-    if (status != LATHE_OK)
-        json =
-            json_pack("{s:b,s:s}", "ok", 0, "reason",
-                      status == LATHE_E_CORRUPT ? "the probe printed no description" : err->text);
-    e->is_probing = 0;
-    reg_entry_describe(e, json);
-    cache_put(reg, e);
-    if (e->reason[0] != '\0')
-        log_warn("plugin is broken", F_STR("path", e->path), F_STR("reason", e->reason));
-    else
-        log_info("plugin found", F_STR("path", e->path), F_INT("components", e->n_components));
-}
-
-static void on_probed(void *user, int32_t status, const char *out, size_t len,
-                      const struct lathe_error *err)
-{
-    struct probe *p = user;
-    struct reg *reg = p->reg;
-    struct entry *e = entry_find(reg, p->path);
-
-    reg->n_probing--;
-    if (e != NULL && e->is_probing && e->mtime_ns == p->mtime_ns)
-        probe_take(reg, e, status, out, len, err);
-    probe_free(p);
-    probes_start(reg);
-    index_build(reg);
-}
-
-static int32_t probe_start(struct reg *reg, struct entry *e, struct lathe_error *err)
-{
-    char limit[16];
-    const char *argv[] = {reg->worker_path, "--role", "probe", e->path,
-                          "--timeout-ms",   limit,    NULL};
-    struct probe *p = mem_new(struct probe);
-    int32_t st;
-
-    if (p == NULL || (p->path = mem_strdup(e->path)) == NULL) {
-        mem_free(p);
-        return fail(err, LATHE_E_NOMEM, "probe %s", e->path);
-    }
-    p->reg = reg;
-    p->mtime_ns = e->mtime_ns;
-    snprintf(limit, sizeof limit, "%u", reg->probe_ms);
-    st = sup_run(
-        reg->sup,
-        &(struct sup_run){argv, reg->probe_ms + PROBE_MARGIN_MS, PROBE_OUT_MAX, p, on_probed}, err);
-    if (st != LATHE_OK)
-        probe_free(p);
-    return st;
-}
-
-/* Starts waiting probes up to the limit; settles when none is left. */
-static void probes_start(struct reg *reg)
-{
-    struct lathe_error err = {0};
-    int n_waiting = 0;
-
-    for (struct entry *e = reg->first; e != NULL; e = e->next) {
-        if (e->is_probing != 1)
-            continue;
-        if (reg->n_probing >= PROBES_AT_ONCE) {
-            n_waiting++;
-            continue;
-        }
-        e->is_probing = 2; /* under way */
-        if (probe_start(reg, e, &err) == LATHE_OK) {
-            reg->n_probing++;
-            continue;
-        }
-        e->is_probing = 0;
-        reg_entry_describe(e, json_pack("{s:b,s:s}", "ok", 0, "reason", err.text));
-        log_warn("plugin could not be probed", F_STR("path", e->path), F_STR("reason", err.text));
-    }
-    reg->is_settled = reg->n_probing == 0 && n_waiting == 0;
-    if (reg->is_settled)
-        cache_save(reg);
-}
-
-/* ---- scan ---- */
 
 static void entry_drop(void *entry)
 {
@@ -309,7 +119,7 @@ static void entry_remove(struct reg *reg, struct entry *e)
 
 static void file_seen(struct reg *reg, const char *path, uint32_t dir_index, int force)
 {
-    struct entry *e = entry_find(reg, path);
+    struct entry *e = reg_entry_find(reg, path);
     struct stat s;
     int64_t mtime_ns;
 
@@ -331,7 +141,7 @@ static void file_seen(struct reg *reg, const char *path, uint32_t dir_index, int
     e->mtime_ns = mtime_ns;
     e->dir_index = dir_index;
     e->is_present = 1;
-    if (!cache_take(reg, e))
+    if (!reg_cache_take(reg, e))
         e->is_probing = 1;
     entry_insert(reg, e);
 }
@@ -375,8 +185,8 @@ void reg_scan(struct reg *reg, int force)
             reg->is_cache_dirty = 1;
         entry_remove(reg, e);
     }
-    probes_start(reg);
-    index_build(reg);
+    reg_probes_start(reg);
+    reg_index_build(reg);
 }
 
 int reg_settle(struct reg *reg, uint32_t timeout_ms)
@@ -592,7 +402,7 @@ int32_t reg_open(const struct reg_config *cfg, struct reg **out, struct lathe_er
         reg_close(reg);
         return st;
     }
-    cache_load(reg);
+    reg_cache_load(reg);
     *out = reg;
     return LATHE_OK;
 }
