@@ -119,6 +119,7 @@ int32_t ppo_configure(struct ppo *p, const struct lathe_algo_args *args, struct 
 
     c->cleanrl = cr;
     c->agentgym = ag;
+    c->half_value = cr || ag;
     c->learning_rate = pick(o, "learning_rate", cr ? 2.5e-4 : ag ? 1e-3 : (double)NAN);
     c->n_steps = (uint32_t)pick(o, "n_steps", cr ? 128 : (double)NAN);
     c->batch_size = (uint32_t)pick(o, "batch_size", cr ? 128 : (double)NAN);

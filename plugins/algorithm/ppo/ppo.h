@@ -26,7 +26,8 @@ struct ppo_config {
     uint32_t n_steps, batch_size, n_epochs, n_hidden, hidden[PPO_MAX_HIDDEN];
     uint32_t activation, isa;
     int32_t lr_schedule, clip_schedule, ent_schedule;
-    int32_t cleanrl, agentgym, ortho_init, bootstrap, shared;
+    int32_t cleanrl, agentgym, half_value, ortho_init, bootstrap,
+        shared; /* half_value: loss (V - R)^2 / 2 */
     enum ppo_norm norm;
 };
 

@@ -143,7 +143,7 @@ static void value_block(struct ppo *p, const float *y, float *dy, uint32_t at, u
     for (i = 0; i < n; i++) {
         const size_t k = (size_t)i * p->stride_c + p->value_col;
         float dv;
-        p->upd.pass.value_loss += kit_value_loss(p->cfg.cleanrl, y[k], b->value_old[at + i],
+        p->upd.pass.value_loss += kit_value_loss(p->cfg.half_value, y[k], b->value_old[at + i],
                                                  b->ret[at + i], (float)p->upd.clip_vf, &dv);
         dy[k] = dv * scale;
     }
