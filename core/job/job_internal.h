@@ -139,6 +139,12 @@ int32_t job_apply(struct job *job, enum job_event event, const char *reason);
 void job_fail(struct job *job, int32_t code, const char *id, const char *text);
 uint32_t jobs_queued(const struct jobs *jobs);
 
+/* Adds the time since its worker began to the job's active time. */
+void job_clock_stop(struct job *job);
+
+/* job_frames.c */
+void job_on_frame(void *job, const struct link_frame *frame);
+
 /* job_finish.c */
 void job_finish(struct job *job);
 

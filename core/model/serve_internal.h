@@ -51,4 +51,14 @@ struct serve {
     uint64_t next_handle, next_question, next_dir, tick;
 };
 
+/* serve.c */
+void serve_on_frame(void *user, const struct link_frame *frame);
+void serve_questions_end(struct serve_worker *worker, int32_t status, const char *text);
+
+/* serve_worker.c */
+/* Starts a worker for the target, making room when all places are taken. */
+int32_t serve_worker_start(struct serve *serve, struct target *target, struct serve_worker **out,
+                           struct lathe_error *err) LATHE_MUST_USE;
+void serve_worker_end(struct serve_worker *worker);
+
 #endif
