@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -419,6 +420,26 @@ class Sockets(unittest.TestCase):
         self.assertEqual(closed.exception.code, 4404)
         server.post(f"/api/training/{session}/stop?save=false")
         finish(session)
+
+    def test_a_reader_that_never_reads_delays_nobody(self):
+        session = start(max_episodes=1000, batch_size=1, pace_ms=1, eval_interval=1, eval_episodes=200, checkpoint_interval=0)
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        slow.connect(("127.0.0.1", server.port))
+        slow.sendall(f"GET /ws/training/{session}?events=all&interval_ms=100 HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+                     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode())
+        fast = WebSocket(server.port, f"/ws/training/{session}?events=all&interval_ms=100")
+        last = 0
+        with self.assertRaises(Closed) as closed:
+            while True:
+                began = time.monotonic()
+                message = fast.receive()
+                self.assertLess(time.monotonic() - began, 6)
+                last = message.get("seq", last)
+        self.assertEqual(closed.exception.code, 1000)
+        self.assertGreater(last, 500)
+        slow.close()
 
     def test_server_sent_events(self):
         session = start(max_episodes=5, pace_ms=50)
