@@ -298,8 +298,9 @@ class Numbers(unittest.TestCase):
             del row["elapsed_seconds"]
         self.assertEqual(rows[0], rows[1])
         self.assertEqual(len(rows[0]), 12)
-        models = [server.get("/api/models/" + s["model_id"]).json()["accuracy"] for s in (plain, other)]
-        self.assertEqual(models[0], models[1])
+        models = [server.get("/api/models/" + s["model_id"]).json() for s in (plain, other)]
+        for key in ("accuracy", "score", "sha256", "env_steps"):
+            self.assertEqual(models[0][key], models[1][key], key)
 
     def test_history_is_complete_and_thins(self):
         status = finish(start())
