@@ -14,9 +14,9 @@
 #include "core/base/fail.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
+#include "core/config/option.h"
 
 #define COMPONENTS_MAX 256
-#define OPTIONS_MAX 256
 #define OTHER_MAJORS_MAX 9
 #define END_OF(type, field) (offsetof(struct type, field) + sizeof(((struct type *)0)->field))
 
@@ -59,88 +59,21 @@ static int name_is_well_formed(const char *name)
     return i > 0 && name[i] == '\0';
 }
 
-static int option_name_is_well_formed(const char *name)
-{
-    size_t i = 0;
-    for (; name[i] != '\0' && i < 64; i++)
-        if (!is_lower_alnum(name[i]) && (i == 0 || name[i] != '_'))
-            return 0;
-    return i > 0 && name[i] == '\0';
-}
-
 /* ---- options ---- */
 
-static int choices_hold(const struct lathe_option *o, const char *text)
+/* Sizes here, meaning by the one checker of option tables. */
+static int32_t component_options_check(const struct lathe_component *c, struct lathe_error *err)
 {
-    for (size_t i = 0; o->choices[i] != NULL; i++)
-        if (strcmp(o->choices[i], text) == 0)
-            return 1;
-    return 0;
-}
-
-static int32_t number_default_check(const struct lathe_component *c, const struct lathe_option *o,
-                                    struct lathe_error *err)
-{
-    char *end = NULL;
-    double v = strtod(o->def, &end);
-    if (end == o->def || *end != '\0')
-        return fail(err, LATHE_E_INVALID, "component %s: default of option %s is no number",
-                    c->name, o->name);
-    if (o->min == 0 && o->max == 0)
-        return LATHE_OK;
-    if (!(v >= o->min && v <= o->max) || ((o->flags & LATHE_OPT_MIN_EXCLUDED) && v <= o->min) ||
-        ((o->flags & LATHE_OPT_MAX_EXCLUDED) && v >= o->max))
-        return fail(err, LATHE_E_INVALID, "component %s: default of option %s is outside its range",
-                    c->name, o->name);
-    return LATHE_OK;
-}
-
-static int32_t option_check(const struct lathe_component *c, const struct lathe_option *o,
-                            struct lathe_error *err)
-{
-    if (o->struct_size < END_OF(lathe_option, doc))
-        return fail(err, LATHE_E_VERSION, "component %s: an option record of %u bytes is too small",
-                    c->name, o->struct_size);
-    if (o->name == NULL || !option_name_is_well_formed(o->name))
-        return fail(err, LATHE_E_INVALID, "component %s: option name \"%.64s\" is not snake_case",
-                    c->name, o->name == NULL ? "" : o->name);
-    if (o->type > LATHE_OPT_JSON)
-        return fail(err, LATHE_E_VERSION, "component %s: option %s has unknown type %u", c->name,
-                    o->name, o->type);
-    if (o->doc == NULL || o->doc[0] == '\0')
-        return fail(err, LATHE_E_INVALID, "component %s: option %s has no documentation", c->name,
-                    o->name);
-    if (o->type == LATHE_OPT_ENUM && (o->choices == NULL || o->choices[0] == NULL))
-        return fail(err, LATHE_E_INVALID, "component %s: option %s has no choices", c->name,
-                    o->name);
-    if (o->def == NULL)
-        return o->flags & LATHE_OPT_REQUIRED
-                   ? LATHE_OK
-                   : fail(err, LATHE_E_INVALID,
-                          "component %s: option %s has no default and is not required", c->name,
-                          o->name);
-    if (o->type == LATHE_OPT_INT || o->type == LATHE_OPT_FLOAT)
-        return number_default_check(c, o, err);
-    if (o->type == LATHE_OPT_ENUM && !choices_hold(o, o->def))
-        return fail(err, LATHE_E_INVALID,
-                    "component %s: default of option %s is none of its choices", c->name, o->name);
-    return LATHE_OK;
-}
-
-static int32_t options_check(const struct lathe_component *c, struct lathe_error *err)
-{
+    struct lathe_error inner = {0};
     int32_t st;
-    for (size_t i = 0; c->options != NULL && c->options[i] != NULL; i++) {
-        if (i >= OPTIONS_MAX)
-            return fail(err, LATHE_E_LIMIT, "component %s has more than %d options", c->name,
-                        OPTIONS_MAX);
-        if ((st = option_check(c, c->options[i], err)) != LATHE_OK)
-            return st;
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(c->options[i]->name, c->options[j]->name) == 0)
-                return fail(err, LATHE_E_EXISTS, "component %s declares option %s twice", c->name,
-                            c->options[i]->name);
-    }
+
+    for (size_t i = 0; c->options != NULL && c->options[i] != NULL; i++)
+        if (c->options[i]->struct_size < END_OF(lathe_option, doc))
+            return fail(err, LATHE_E_VERSION,
+                        "component %s: an option record of %u bytes is too small", c->name,
+                        c->options[i]->struct_size);
+    if ((st = options_check(c->options, &inner)) != LATHE_OK)
+        return fail(err, st, "component %s: %.160s", c->name, inner.text);
     return LATHE_OK;
 }
 
@@ -200,7 +133,7 @@ static int32_t component_check(const struct lathe_component *c, struct lathe_err
         return fail(err, LATHE_E_INVALID, "component %s has no summary", c->name);
     if ((st = vtable_check(c, kind, err)) != LATHE_OK)
         return st;
-    if ((st = options_check(c, err)) != LATHE_OK)
+    if ((st = component_options_check(c, err)) != LATHE_OK)
         return st;
     return needs_check(c, kind, err);
 }

@@ -46,12 +46,12 @@ static const struct refusal refusals[] = {
     {"bad_slot", LATHE_E_INVALID, "does not provide step()"},
     {"bad_option_size", LATHE_E_VERSION, "option record of 8 bytes"},
     {"bad_option_name", LATHE_E_INVALID, "Size-Of"},
-    {"bad_option_type", LATHE_E_VERSION, "unknown type 99"},
-    {"bad_option_doc", LATHE_E_INVALID, "no documentation"},
+    {"bad_option_type", LATHE_E_INVALID, "unknown type 99"},
+    {"bad_option_doc", LATHE_E_INVALID, "has no doc"},
     {"bad_option_choices", LATHE_E_INVALID, "no choices"},
-    {"bad_option_default", LATHE_E_INVALID, "has no default and is not required"},
-    {"bad_option_range", LATHE_E_INVALID, "outside its range"},
-    {"bad_option_twice", LATHE_E_EXISTS, "declares option size twice"},
+    {"bad_option_default", LATHE_E_INVALID, "default"},
+    {"bad_option_range", LATHE_E_INVALID, "at least 1 and at most 10"},
+    {"bad_option_twice", LATHE_E_INVALID, "declared twice"},
 };
 
 static void every_bad_file_is_refused_with_its_own_message(void **state)
