@@ -238,7 +238,7 @@ struct gym {
     struct api_targets targets;
     struct scenario *scenarios;
     struct session *sessions[GYM_BUCKETS];
-    struct settings settings;
+    struct settings settings, settings_asked; /* durable ones; with changes on their way */
     unsigned char secret[32];
     int has_secret;
     struct env_slot *envs;

@@ -583,7 +583,7 @@ static void creation_solved(void *user, int32_t status, const char *answer, uint
         return;
     }
     analysis_set(c->gym, c->s, answer);
-    if (c->s->analysis.optimal_success <= 0) {
+    if (c->s->analysis.exact && c->s->analysis.optimal_success <= 0) {
         api_problem(&c->gym->kit, c->req, 422, "unsolvable",
                     "No policy can succeed in this scenario");
         return;

@@ -55,6 +55,7 @@ static void settings_read(void *user, int32_t status, const struct lathe_store_r
     apply_plain(set, gym->kit.json, stored);
     unseal_key(gym, stored, "openaiKey", set->openai_key, sizeof set->openai_key);
     unseal_key(gym, stored, "anthropicKey", set->anthropic_key, sizeof set->anthropic_key);
+    gym->settings_asked = *set;
     gym->kit.json->release(stored);
 }
 
@@ -73,6 +74,7 @@ int32_t settings_open(struct gym *gym, const struct lathe_params *params, struct
                                       .max_episodes = 200,
                                       .learning_rate = 0.001,
                                       .auto_save = 1};
+    gym->settings_asked = gym->settings;
     if (secret && secret[0]) {
         sha256_hex(digest, secret, strlen(secret));
         for (i = 0; i < 32; i++) {
@@ -148,6 +150,7 @@ static void change_stored(void *user, int32_t status, const struct lathe_store_r
     struct change *c = user;
 
     if (status != LATHE_OK) {
+        c->gym->settings_asked = c->gym->settings;
         c->gym->kit.http->respond_error(c->req, status, NULL, result->error);
         return;
     }
@@ -217,12 +220,13 @@ int32_t op_put_settings(void *self, struct lathe_request *req)
     const struct lathe_json *body = gym->kit.http->body_json(req);
     struct lathe_store_call call = {sizeof call, 0, change_stored, change_drop, NULL};
     struct change *c = calloc(1, sizeof *c);
+    int32_t st;
 
     if (!c)
         return LATHE_E_NOMEM;
     c->gym = gym;
     c->req = gym->kit.http->acquire(req);
-    c->next = gym->settings;
+    c->next = gym->settings_asked;
     apply_plain(&c->next, j, body);
     if (!take_key(gym, j->get_string(body, "openaiKey", NULL), c->next.openai_key,
                   sizeof c->next.openai_key) ||
@@ -233,5 +237,8 @@ int32_t op_put_settings(void *self, struct lathe_request *req)
                            "Keys cannot be stored: the server has no secret_key");
     }
     call.user = c;
-    return store_settings(gym, &c->next, &call);
+    gym->settings_asked = c->next; /* the next change builds on this one */
+    if ((st = store_settings(gym, &c->next, &call)) != LATHE_OK)
+        gym->settings_asked = gym->settings;
+    return st;
 }

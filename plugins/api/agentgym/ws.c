@@ -12,6 +12,7 @@
 #define SOCKETS_MAX 1024
 #define HEARTBEAT_MS 5000
 #define CLOSE_AFTER_MS 1000
+#define END_WAIT_MS 3000 /* for the event that ends a session; then the status says it */
 #define TICK_MS 100
 #define MESSAGES_PER_S 20
 
@@ -24,7 +25,7 @@ struct gym_socket {
     char session_id[64];
     int all, dirty, loading, closed;
     uint64_t since, last_seq, sent_seq;
-    int64_t interval_ms, last_sent_ms, close_at_ms;
+    int64_t interval_ms, last_sent_ms, last_feed_ms, close_at_ms;
     int64_t second; /* of the message count */
     int messages;
 };
@@ -89,8 +90,10 @@ static int32_t feed_out(void *user, uint64_t seq, const char *type, const struct
     int32_t st = send_text(s, t);
 
     (void)type;
-    if (st == LATHE_OK)
+    if (st == LATHE_OK) {
         s->sent_seq = seq;
+        s->last_feed_ms = now_ms(s->gym);
+    }
     return st;
 }
 
@@ -189,7 +192,8 @@ static void first_message(struct gym_socket *s, const struct lathe_job_info *job
 {
     uint64_t asked = since ? strtoull(since, NULL, 10) : job->seq;
 
-    s->last_seq = job->seq;
+    s->last_seq = s->all && since && asked < job->seq ? asked : job->seq;
+    s->last_sent_ms = s->last_feed_ms = now_ms(s->gym);
     if (!s->all) {
         send_update(s, job, 0);
         return;
@@ -382,9 +386,11 @@ void sockets_tick(struct gym *gym)
             gym->kit.http->ws_close(s->ws, 4404, "session deleted");
             continue;
         }
-        if (session_is_final(job) && (s->all || now - s->last_sent_ms < CLOSE_AFTER_MS))
+        if (session_is_final(job) && now - s->last_sent_ms < END_WAIT_MS)
             continue; /* the end is on its way */
-        if (s->dirty && now - s->last_sent_ms >= s->interval_ms)
+        if (session_is_final(job) && s->all && now - s->last_feed_ms < END_WAIT_MS)
+            continue; /* the log is being read */
+        if (session_is_final(job) || (s->dirty && now - s->last_sent_ms >= s->interval_ms))
             send_update(s, job, 0);
         else if (now - s->last_sent_ms >= HEARTBEAT_MS)
             send_update(s, job, 1);

@@ -225,7 +225,7 @@ int32_t runs_events(void *self, struct lathe_request *req)
     sub.event = event_sent;
     sub.drop = sub_over;
     sub.user = w;
-    if (w->stream && job->state >= LATHE_JOB_SUCCEEDED && !last) {
+    if (w->stream && job->state >= LATHE_JOB_SUCCEEDED && sub.since >= job->seq) {
         kit->http->stream_event(w->stream, NULL, "done", job->result, strlen(job->result));
         kit->http->stream_close(w->stream);
     } else if (w->stream && kit->events->subscribe(kit->events, &sub, &w->sub) != LATHE_OK) {

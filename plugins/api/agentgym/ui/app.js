@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The frame: navigation, routes, colours, and whether the server answers. */
 import {api} from './api.js';
-import {button, empty, h} from './dom.js';
+import {button, empty, h, put} from './dom.js';
 import {setTheme, theme} from './store.js';
 import {comparePage} from './pages/compare.js';
 import {dashboardPage} from './pages/dashboard.js';
@@ -51,7 +51,7 @@ class View {
 
     show(...nodes) {
         if (this.isOpen)
-            this.root.replaceChildren(...nodes.flat(Infinity).filter(Boolean));
+            put(this.root, ...nodes);
     }
 
     onClose(cleanup) {
@@ -78,8 +78,8 @@ class View {
     }
 }
 
-function showMenu(name) {
-    const active = name === 'compare' ? 'models' : name;
+function showMenu({name, query}) {
+    const active = name !== 'compare' ? name : query.has('models') ? 'models' : 'training';
 
     document.getElementById('nav').replaceChildren(h('ul', null, menu.map(([id, label]) =>
         h('li', null, h('a', {href: `#/${id}`, 'aria-current': id === active ? 'page' : undefined},
@@ -100,7 +100,7 @@ async function open() {
     current?.close();
     const view = new View(name, id, new URLSearchParams(search));
     current = view;
-    showMenu(name);
+    showMenu(view);
     main.replaceChildren(view.root);
     main.scrollTo(0, 0);
     view.show(h('p', {class: 'loading', role: 'status'}, 'Loading'));

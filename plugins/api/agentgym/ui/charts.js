@@ -2,7 +2,7 @@
 /* Line charts, bars and a confusion table as SVG and HTML. Colours come from the style sheet. */
 import {fmt, h, newId, s} from './dom.js';
 
-const WIDTH = 640;
+const NARROW = 280;
 const HEIGHT = 240;
 const LEFT = 48;
 const RIGHT = 12;
@@ -50,8 +50,9 @@ export class LineChart {
         this.options = {digits: 2, unit: '', xName: 'Episode', ...options};
         this.data = {series: [], lines: [], bands: [], domain: [0, 1]};
         this.cursor = null;
+        this.width = 640;
         const titleId = newId('chart');
-        this.svg = s('svg', {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'plot', role: 'img', tabindex: '0',
+        this.svg = s('svg', {class: 'plot', role: 'img', tabindex: '0',
             'aria-labelledby': titleId, 'aria-keyshortcuts': 'ArrowLeft ArrowRight'});
         this.legend = h('div', {class: 'legend'});
         this.readout = h('p', {class: 'readout', 'aria-live': 'polite'});
@@ -59,14 +60,25 @@ export class LineChart {
             h('figcaption', null, h('h3', {id: titleId}, this.options.title), this.legend),
             this.svg, this.readout);
         this.listen();
+        new ResizeObserver(() => this.fit()).observe(this.svg);
+    }
+
+    /* One unit is one pixel, so that text keeps its size in charts of any width. */
+    fit() {
+        const width = Math.max(NARROW, Math.round(this.svg.clientWidth));
+
+        if (width === this.width || this.svg.clientWidth === 0)
+            return;
+        this.width = width;
+        this.draw();
     }
 
     listen() {
         this.svg.addEventListener('pointermove', (event) => {
             const box = this.svg.getBoundingClientRect();
             const [from, to] = this.data.domain;
-            const inner = ((event.clientX - box.left) / box.width) * WIDTH;
-            const share = (inner - LEFT) / (WIDTH - LEFT - RIGHT);
+            const inner = ((event.clientX - box.left) / box.width) * this.width;
+            const share = (inner - LEFT) / (this.width - LEFT - RIGHT);
 
             this.point(from + Math.min(1, Math.max(0, share)) * (to - from));
         });
@@ -112,8 +124,9 @@ export class LineChart {
         const [low, high] = this.range();
         const [from, to] = this.data.domain;
 
-        this.x = (v) => LEFT + ((v - from) / (to - from || 1)) * (WIDTH - LEFT - RIGHT);
+        this.x = (v) => LEFT + ((v - from) / (to - from || 1)) * (this.width - LEFT - RIGHT);
         this.y = (v) => TOP + ((high - v) / (high - low || 1)) * (HEIGHT - TOP - BOTTOM);
+        this.svg.setAttribute('viewBox', `0 0 ${this.width} ${HEIGHT}`);
         this.mark = s('g', {class: 'cursor'});
         this.svg.replaceChildren(...this.grid(low, high, from, to), ...this.shapes(), this.mark);
         this.drawLegend();
@@ -124,11 +137,11 @@ export class LineChart {
         const out = [];
 
         for (const v of ticks(low, high, 4)) {
-            out.push(s('line', {class: 'grid', x1: LEFT, x2: WIDTH - RIGHT, y1: this.y(v), y2: this.y(v)}),
+            out.push(s('line', {class: 'grid', x1: LEFT, x2: this.width - RIGHT, y1: this.y(v), y2: this.y(v)}),
                 s('text', {class: 'tick', x: LEFT - 6, y: this.y(v) + 3.5, 'text-anchor': 'end'},
                     tickText(v)));
         }
-        for (const v of ticks(from, to, 6).filter(Number.isInteger))
+        for (const v of ticks(from, to, Math.max(2, this.width / 90)).filter(Number.isInteger))
             out.push(s('text', {class: 'tick', x: this.x(v), y: HEIGHT - 8, 'text-anchor': 'middle'},
                 tickText(v)));
         return out;
@@ -145,7 +158,7 @@ export class LineChart {
                 d: `${pathOf([...upper, ...lower], this.x, this.y)}Z`}));
         }
         for (const line of lines.filter((l) => Number.isFinite(l.value)))
-            out.push(s('line', {class: `reference ${line.kind}`, x1: LEFT, x2: WIDTH - RIGHT,
+            out.push(s('line', {class: `reference ${line.kind}`, x1: LEFT, x2: this.width - RIGHT,
                 y1: this.y(line.value), y2: this.y(line.value)}));
         for (const one of series) {
             if (one.points.length === 0)

@@ -3,6 +3,12 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 
+function nodesOf(children) {
+    return children.flat(Infinity)
+        .filter((child) => child !== null && child !== undefined && child !== false)
+        .map((child) => (child instanceof Node ? child : String(child)));
+}
+
 function fill(element, attributes, children) {
     for (const [name, value] of Object.entries(attributes || {})) {
         if (value === undefined || value === null || value === false)
@@ -14,10 +20,13 @@ function fill(element, attributes, children) {
         else
             element.setAttribute(name, value === true ? '' : String(value));
     }
-    element.append(...children.flat(Infinity)
-        .filter((child) => child !== null && child !== undefined && child !== false)
-        .map((child) => (child instanceof Node ? child : String(child))));
+    element.append(...nodesOf(children));
     return element;
+}
+
+/* Replaces what element holds; nothing comes of null and false. */
+export function put(element, ...children) {
+    element.replaceChildren(...nodesOf(children));
 }
 
 export function h(tag, attributes, ...children) {
@@ -65,6 +74,9 @@ export const fmt = {
         return value < 1048576 ? `${(value / 1024).toFixed(1)} KiB`
             : `${(value / 1048576).toFixed(1)} MiB`;
     },
+    elapsed(session) { /* short runs in tenths of a second */
+        return session.elapsed_seconds < 60 ? `${session.elapsed_seconds.toFixed(1)} s` : session.elapsed_time;
+    },
     time(iso) {
         const date = new Date(iso);
         return iso && !Number.isNaN(date.getTime()) ? date.toLocaleString(undefined,
@@ -79,11 +91,11 @@ export const fmt = {
     },
 };
 
-/* A metric by its name: simulated amounts stay amounts, everything else is a share. */
+/* A metric by its name: amounts stay amounts, everything else is a share. */
 export function metricText(name, value) {
     if (name.startsWith('sim_'))
         return fmt.number(value, 1);
-    return fmt.rate(value);
+    return name.startsWith('mean_') || name.endsWith('_per_ticket') ? fmt.number(value, 3) : fmt.rate(value);
 }
 
 /* ---- pieces of pages ---- */
@@ -225,6 +237,7 @@ export function dialog(title, content, attributes = {}) {
                 '×')), ...[content(close)].flat());
         document.body.append(box);
         box.showModal();
+        box.querySelector('[autofocus], form input, form select, form textarea')?.focus();
     });
 }
 

@@ -13,7 +13,7 @@ export function isOver(status) {
 }
 
 /* handlers: session(status object), rows(history rows), event(message), state('live' | 'polling' |
- * 'ended' | 'lost'), gap(). Everything the server still knows about the session is sent first. */
+ * 'ended' | 'lost'), gap(message). Everything the server still knows about the session is sent first. */
 export class LiveSession {
     constructor(id, handlers) {
         this.id = id;
@@ -85,7 +85,7 @@ export class LiveSession {
             break;
         case 'gap':
             this.seq = Math.max(this.seq, message.to);
-            this.handlers.gap();
+            this.handlers.gap(message);
             break;
         case 'evaluation':
         case 'status':

@@ -2,7 +2,7 @@
 /* One model: its figures, and evaluations of it. */
 import {api} from '../api.js';
 import {confusion} from '../charts.js';
-import {button, facts, field, fmt, formDialog, guarded, h, markFields, metricText, pageHead, table, toast}
+import {button, facts, field, fmt, formDialog, guarded, h, markFields, metricText, pageHead, put, table, toast}
     from '../dom.js';
 import {deleteModel, exportDialog, intervalText} from './models.js';
 
@@ -58,16 +58,16 @@ function evaluationCard(model, scenario) {
     const go = h('button', {type: 'submit', class: 'button primary'}, 'Evaluate');
     const form = h('form', {class: 'inline-form', novalidate: true, onsubmit: (event) => {
         event.preventDefault();
-        out.replaceChildren(h('p', {class: 'loading'}, 'Playing'));
+        put(out, h('p', {class: 'loading'}, 'Playing'));
         guarded(go, async () => {
             try {
                 const value = (name) => Number(form.elements[name].value);
                 const answer = await api.evaluate(model.id, {episodes: value('episodes'),
                     seed: value('seed'), trials: value('trials')});
                 markFields(form, {});
-                out.replaceChildren(...result(answer, scenario));
+                put(out, ...result(answer, scenario));
             } catch (error) {
-                out.replaceChildren();
+                put(out);
                 markFields(form, error.fields || {});
                 throw error;
             }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All models: import, export, delete, choose some to compare. */
 import {api} from '../api.js';
-import {button, confirmDialog, download, empty, field, fmt, formDialog, guarded, h, pageHead, table, toast}
+import {button, confirmDialog, download, empty, field, fmt, formDialog, guarded, h, pageHead, put, table, toast}
     from '../dom.js';
 import {compareChoice} from './training.js';
 
@@ -83,7 +83,7 @@ export async function modelsPage(view) {
         const list = await api.models({scenario: filter.value});
 
         count.textContent = `${fmt.integer(list.total)} ${list.total === 1 ? 'model' : 'models'}`;
-        body.replaceChildren(list.items.length > 0 ? table('Models', columns, list.items.map(row))
+        put(body, list.items.length > 0 ? table('Models', columns, list.items.map(row))
             : empty('No model yet. A finished session leaves one here.',
                 h('a', {class: 'button', href: '#/scenarios'}, 'Start training')));
     }

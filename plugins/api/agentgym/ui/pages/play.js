@@ -2,7 +2,7 @@
 /* Play tickets by hand or let a model choose; the model's advice is kept beside every step. */
 import {api} from '../api.js';
 import {bars} from '../charts.js';
-import {button, empty, facts, field, fmt, guarded, h, markFields, pageHead, table} from '../dom.js';
+import {button, empty, facts, field, fmt, guarded, h, markFields, pageHead, put, table} from '../dom.js';
 
 const AUTO_MS = 600;
 const BARS_MAX = 5;
@@ -72,7 +72,7 @@ class PlayPage {
         const fitting = this.models.filter((one) => one.scenario === this.form.elements.scenario_id.value);
         const best = [...fitting].sort((a, b) => b.accuracy - a.accuracy)[0];
 
-        this.form.elements.model_id.replaceChildren(h('option', {value: ''}, 'nobody'),
+        put(this.form.elements.model_id, h('option', {value: ''}, 'nobody'),
             ...fitting.map((one) => h('option', {value: one.id,
                 selected: one.id === (wanted || best?.id)}, `${one.name} (${one.id}, `
                 + `${fmt.percent(one.accuracy)})`)));
@@ -211,10 +211,10 @@ class PlayPage {
         const focused = this.board.contains(document.activeElement) ? document.activeElement.dataset.key : null;
 
         if (!this.env) {
-            this.board.replaceChildren(empty('Open a ticket to begin.'));
+            put(this.board, empty('Open a ticket to begin.'));
             return;
         }
-        this.board.replaceChildren(
+        put(this.board,
             h('div', {class: 'two'}, this.stateCard(), this.isOver ? this.endCard() : this.toolsCard()),
             this.traceCard());
         if (focused)

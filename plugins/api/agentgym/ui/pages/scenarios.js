@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scenarios: find one, look into it, train on it, add one's own. */
 import {api, ApiError} from '../api.js';
-import {button, confirmDialog, dialog, empty, facts, field, fmt, formDialog, guarded, h, pageHead, table,
+import {button, confirmDialog, dialog, empty, facts, field, fmt, formDialog, guarded, h, pageHead, put, table,
     toast} from '../dom.js';
 import {startDialog} from './start.js';
 
@@ -134,8 +134,7 @@ export async function scenariosPage(view) {
         const found = scenarios.filter(matches);
 
         count.textContent = `${found.length} of ${scenarios.length} scenarios`;
-        grid.replaceChildren(...(found.length > 0 ? found.map((one) => card(one, actions))
-            : [empty('No scenario matches.')]));
+        put(grid, found.length > 0 ? found.map((one) => card(one, actions)) : empty('No scenario matches.'));
     }
 
     async function reload() {

@@ -2,7 +2,7 @@
 /* One training session: live charts, control, checkpoints and the event log. */
 import {api} from '../api.js';
 import {LineChart, wilson} from '../charts.js';
-import {badge, button, confirmDialog, empty, facts, field, fmt, formDialog, guarded, h, metricText, pageHead,
+import {badge, button, confirmDialog, empty, facts, field, fmt, formDialog, guarded, h, metricText, pageHead, put,
     progress, table, toast} from '../dom.js';
 import {isOver, LiveSession} from '../live.js';
 import {activeSession, setActiveSession} from '../store.js';
@@ -77,7 +77,7 @@ class SessionPage {
             session: (session) => this.take(session),
             rows: (list) => this.takeRows(list),
             event: (message) => this.takeEvent(message),
-            gap: () => this.loadRows(),
+            gap: (message) => this.takeGap(message),
             state: (state) => {
                 this.link = state;
                 this.want();
@@ -97,7 +97,7 @@ class SessionPage {
         try {
             this.drawCheckpoints(await api.checkpoints(this.id));
         } catch (error) {
-            this.checkpoints.replaceChildren(empty(error.message));
+            put(this.checkpoints, empty(error.message));
         }
     }
 
@@ -144,6 +144,14 @@ class SessionPage {
         if (message.type === 'checkpoint')
             this.loadCheckpointsSoon();
         this.want();
+    }
+
+    /* The server no longer has these events; what they said about episodes is in the history. */
+    takeGap(message) {
+        this.log.prepend(h('li', {class: 'event'}, h('span', {class: 'event-kind'}, 'Earlier'),
+            h('span', null, `Events ${message.from} to ${message.to} are no longer kept. `
+                + 'Charts and checkpoints are complete.')));
+        this.loadRows();
     }
 
     /* A replay brings many checkpoints at once; the list is read once. */
@@ -246,7 +254,7 @@ class SessionPage {
         if (key === this.headKey) /* buttons stay where they are while one is pressed */
             return;
         this.headKey = key;
-        this.head.replaceChildren(pageHead(this.session.name || this.id,
+        put(this.head, pageHead(this.session.name || this.id,
             `${this.scenario?.name ?? this.session.scenario_id}, ${this.session.algorithm}, `
             + `${this.session.framework}`,
             badge(this.session.status), h('span', {class: `link is-${this.link}`, role: 'status'},
@@ -261,7 +269,7 @@ class SessionPage {
             h('span', {class: 'tile-note'}, note));
         const isOpen = this.summary.querySelector('details')?.open;
 
-        this.summary.replaceChildren(
+        put(this.summary,
             h('div', {class: 'progress-line'}, progress(one.current_episode, one.max_episodes, 'Episodes'),
                 h('span', null, `Episode ${one.current_episode} of ${one.max_episodes}`),
                 one.queue_position > 0 && h('span', null, `place ${one.queue_position} in the queue`)),
@@ -274,7 +282,7 @@ class SessionPage {
                 figure('Mean reward', fmt.number(one.avg_reward), 'last 100 tickets'),
                 figure('Loss', fmt.number(one.loss, 4), 'last update'),
                 figure('Score', fmt.number(one.score, 3), '0 random, 1 optimal'),
-                figure('Time', one.elapsed_time, `${fmt.integer(Math.round(one.steps_per_second))} steps/s`)),
+                figure('Time', fmt.elapsed(one), `${fmt.integer(Math.round(one.steps_per_second))} steps/s`)),
             h('details', {open: isOpen}, h('summary', null, 'Details'), facts([
                 ['Seed', one.seed], ['Learning rate', one.learning_rate],
                 ['Tickets per episode', one.batch_size], ['Tickets played', fmt.integer(one.env_episodes)],
@@ -295,7 +303,7 @@ class SessionPage {
         const analysis = this.scenario?.analysis ?? {};
         const domain = [0, Math.max(1, this.session.max_episodes)];
         const played = rows.filter((row) => row.episode > 0);
-        const judged = rows.filter((row) => row.evaluated).map((row) => this.judged(row));
+        const judged = this.judged(rows);
         const points = (list, name) => list.map((row) => [row.episode, row[name]]);
 
         this.charts.reward.update({domain, series: [
@@ -312,13 +320,21 @@ class SessionPage {
             series: [{name: 'Loss', kind: 2, points: points(played, 'loss')}]});
     }
 
-    /* An evaluated row with its 95 % interval: the server's, or computed as the server does. */
-    judged(row) {
-        const evaluation = this.evaluations.get(row.episode);
+    /* What evaluations measured, with the 95 % interval: the server's, or computed as it does. */
+    judged(rows) {
         const episodes = this.session.evaluation?.episodes || 200;
-        const [low, high] = evaluation?.accuracy_ci95 ?? wilson(row.accuracy, episodes);
+        const out = new Map();
 
-        return {...row, low, high};
+        for (const row of rows.filter((one) => one.evaluated)) {
+            const [low, high] = wilson(row.accuracy, episodes);
+            out.set(row.episode, {episode: row.episode, accuracy: row.accuracy, low, high});
+        }
+        for (const one of this.evaluations.values()) {
+            const [low, high] = one.accuracy_ci95;
+            out.set(one.episode, {episode: one.episode, accuracy: (100 * one.successes) / one.episodes, low,
+                high});
+        }
+        return [...out.values()].sort((a, b) => a.episode - b.episode);
     }
 
     drawRows() {
@@ -328,14 +344,14 @@ class SessionPage {
         const numeric = ['Episode', 'Reward', 'Mean reward', 'Loss', 'Accuracy', 'Tool reliability', 'Steps']
             .map((title) => ({title, numeric: true}));
 
-        this.data.replaceChildren(table('History', numeric, rows.map((row) => [row.episode,
+        put(this.data, table('History', numeric, rows.map((row) => [row.episode,
             fmt.number(row.reward), fmt.number(row.avg_reward), fmt.number(row.loss, 4),
             row.evaluated ? fmt.percent(row.accuracy) : '', row.evaluated ? fmt.rate(row.tool_reliability) : '',
             fmt.integer(row.env_steps)])));
     }
 
     drawCheckpoints(list) {
-        this.checkpoints.replaceChildren(list.length === 0 ? empty('No checkpoint yet.')
+        put(this.checkpoints, list.length === 0 ? empty('No checkpoint yet.')
             : table('Checkpoints', [{title: 'Id'}, {title: 'Episode', numeric: true},
                 {title: 'Accuracy', numeric: true}, {title: 'Kind'}, {title: 'Size', numeric: true}, {title: ''}],
             list.map((one) => [one.id, one.episode, fmt.percent(one.accuracy), one.kind,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All training sessions. */
 import {api} from '../api.js';
-import {badge, button, confirmDialog, empty, fmt, guarded, h, pageHead, progress, table} from '../dom.js';
+import {badge, button, confirmDialog, empty, fmt, guarded, h, pageHead, put, progress, table} from '../dom.js';
 import {isOver} from '../live.js';
 
 const REFRESH_MS = 2000;
@@ -78,7 +78,7 @@ export async function trainingPage(view) {
             h('div', {class: 'cell-progress'},
                 progress(session.current_episode, session.max_episodes, 'Episodes'),
                 h('small', null, `${session.current_episode}/${session.max_episodes}`)),
-            fmt.percent(session.accuracy), fmt.number(session.avg_reward), session.elapsed_time,
+            fmt.percent(session.accuracy), fmt.number(session.avg_reward), fmt.elapsed(session),
             isOver(session.status) ? button('Delete', (event) => remove(session, event.currentTarget),
                 {class: 'button small', 'data-key': `delete-${session.session_id}`}) : ''];
     }
@@ -92,7 +92,7 @@ export async function trainingPage(view) {
             : `${offset + 1} to ${to} of ${fmt.integer(list.total)} sessions`;
         older.disabled = to >= list.total;
         newer.disabled = offset === 0;
-        body.replaceChildren(list.items.length > 0 ? table('Training sessions', columns, list.items.map(row))
+        put(body, list.items.length > 0 ? table('Training sessions', columns, list.items.map(row))
             : empty('No session here.', h('a', {class: 'button', href: '#/scenarios'}, 'Start training')));
         if (key)
             body.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
