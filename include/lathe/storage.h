@@ -212,8 +212,106 @@ struct lathe_series_query {
 typedef int32_t (*lathe_series_visit)(void *user, const struct lathe_series_point *points,
                                       uint32_t n_points);
 
-/* Extension "lathe.storage.timeseries/1": series of numbers. Writes join an open group. Since 1.0.
- */
+/* Telemetry: points in time, apart from the series above. A series has a number, given when its
+ * name is first opened and never used again. */
+
+#define LATHE_TS_NAMES_MAX 10000             /* names in one series_open */
+#define LATHE_TS_BATCH_MAX 100000            /* points in one batch */
+#define LATHE_TS_READ_MAX 1000000            /* points or buckets that one read returns */
+#define LATHE_TS_MIN_US (-62135596800000000) /* year 1 .. 9999, microseconds UTC */
+#define LATHE_TS_MAX_US 253402300799999999
+
+/* Flags of a point. The lowest two bits are its quality. Bad points are kept but not aggregated. */
+#define LATHE_TS_GOOD 0u
+#define LATHE_TS_UNCERTAIN 1u
+#define LATHE_TS_BAD 2u
+#define LATHE_TS_QUALITY 3u /* mask */
+#define LATHE_TS_GAP 4u     /* no value was measured: value is 0, quality is bad */
+#define LATHE_TS_BOOL 8u    /* value is 0 or 1 and stands for false or true */
+
+/* One point. Fixed layout: arrays of it are passed. value is finite. */
+struct lathe_ts_point {
+    uint64_t series;
+    int64_t ts_us;
+    double value;
+    uint32_t flags, reserved0; /* LATHE_TS_* */
+};
+
+/* Points of any series in any order. recv_us is when they arrived. */
+struct lathe_ts_batch {
+    uint32_t struct_size, n_points;
+    int64_t recv_us;
+    const struct lathe_ts_point *points;
+};
+
+/* How long points and rollups of 1 minute, 5 minutes, 1 hour and 1 day are kept, in seconds; 0 is
+ * forever. A coarser level is kept at least as long as a finer one. */
+struct lathe_ts_retention {
+    uint32_t struct_size, reserved0;
+    int64_t raw_s, m1_s, m5_s, h1_s, d1_s;
+};
+
+#define LATHE_TS_DESC 1u  /* from late to early */
+#define LATHE_TS_COUNT 2u /* also count everything in the range, without offset and limit */
+
+/* What to read: points with first_us <= ts_us < end_us, or the buckets that touch that range.
+ * Buckets begin at origin_us + k * interval_us; they are served from the coarsest rollup that
+ * divides both, from points when none does. */
+struct lathe_ts_query {
+    uint32_t struct_size, flags;
+    uint64_t series;
+    int64_t first_us, end_us;
+    int64_t interval_us, origin_us; /* buckets only */
+    uint64_t offset;                /* rows to leave out first */
+    uint32_t limit, reserved0;      /* 0: only count */
+};
+
+#define LATHE_TS_MORE 1u /* lathe_ts_result.flags: the limit ended the read */
+
+/* Outcome of a read. With LATHE_TS_MORE the rest follows with first_us = next_us, or, descending,
+ * with end_us = next_us, and offset 0. */
+struct lathe_ts_result {
+    uint32_t struct_size, flags;
+    uint64_t n, total; /* rows handed over; with LATHE_TS_COUNT all in the range */
+    uint64_t n_read;   /* stored rows that were looked at */
+    int64_t next_us;
+};
+
+/* Points of one bucket that are not bad. Fixed layout. Without any (n 0) the doubles are NaN and
+ * the times 0. avg is NaN too when the sum left the range of doubles. */
+struct lathe_ts_bucket {
+    int64_t start_us;
+    uint64_t n, n_bad; /* n_bad: points left out for their quality */
+    double avg, sum, min, max;
+    double first, last; /* by time */
+    int64_t first_us, last_us;
+};
+
+/* The latest point of a series: the greatest time, not the last arrival. Fixed layout. */
+struct lathe_ts_latest {
+    uint64_t series;
+    int64_t ts_us, recv_us; /* recv_us: when the point arrived that gave ts_us */
+    int64_t horizon_us;     /* earlier points are refused; LATHE_TS_MIN_US: none */
+    double value;
+    uint32_t flags, has_point; /* has_point 0: there is none, the other members are 0 */
+};
+
+/* backlog: points that are durable and readable, not yet merged into the tables. */
+struct lathe_ts_stats {
+    uint32_t struct_size, reserved0;
+    uint64_t n_series, n_points, backlog;
+    uint64_t bytes, log_bytes; /* on disk, all files; the log alone */
+};
+
+/* Take rows of a read in order, many at a time; same rules as lathe_storage_visit. */
+typedef int32_t (*lathe_ts_visit_points)(void *user, const struct lathe_ts_point *points,
+                                         uint32_t n_points);
+typedef int32_t (*lathe_ts_visit_buckets)(void *user, const struct lathe_ts_bucket *buckets,
+                                          uint32_t n_buckets);
+
+/* Extension "lathe.storage.timeseries/1": series of numbers, and telemetry (from series_open on).
+ * append, drop_after and ingest join an open group; the other writes are refused inside one with
+ * CONFLICT. Every function is mandatory, ending with maintain. Since 1.0. */
 struct lathe_storage_timeseries {
     uint32_t struct_size, reserved0;
 
@@ -234,6 +332,61 @@ struct lathe_storage_timeseries {
     int32_t (*list)(void *self, const char *prefix,
                     int32_t (*visit)(void *user, const char *series, uint64_t n_points), void *user,
                     struct lathe_error *err);
+
+    /* Gives the number of each name, making the series that do not exist; durable on return. ids
+     * has n_names entries. All or none. */
+    int32_t (*series_open)(void *self, const char *const *names, uint32_t n_names, uint64_t *ids,
+                           struct lathe_error *err);
+
+    /* Removes a series: its name is free at once, its points are removed by maintain.
+     * Errors: NOT_FOUND. */
+    int32_t (*series_remove)(void *self, uint64_t series, struct lathe_error *err);
+
+    /* Calls visit with each series whose name begins with prefix, in byte order of names. */
+    int32_t (*series_each)(void *self, const char *prefix,
+                           int32_t (*visit)(void *user, const char *name, uint64_t series),
+                           void *user, struct lathe_error *err);
+
+    /* Sets how long the data of a series is kept; a new series is kept forever. Data goes in whole
+     * UTC days. Rollups do not change when their points are removed. */
+    int32_t (*retain)(void *self, uint64_t series, const struct lathe_ts_retention *retention,
+                      struct lathe_error *err);
+
+    /* Stores a batch, all or nothing; with LATHE_STORAGE_DURABLE it survives a power cut on return,
+     * or when the group is committed. A point that exists (series and ts_us) gets the new value;
+     * equal points change nothing, so a batch may be sent again. Later points of a batch win. In a
+     * group, reads see the points after commit.
+     * Errors: INVALID for a bad point, an unknown series, or a point before the horizon, with
+     * *failed_point (may be NULL) at fault; LIMIT when the disk is full (in a group: at the call or
+     * at commit); UNAVAILABLE when the backlog is full. */
+    int32_t (*ingest)(void *self, const struct lathe_ts_batch *batch, uint32_t *failed_point,
+                      struct lathe_error *err);
+
+    /* Reads points in order of time; all that ingest acknowledged are there. A series without
+     * points, or an unknown one, gives none. Works on a full disk. */
+    int32_t (*points)(void *self, const struct lathe_ts_query *query, lathe_ts_visit_points visit,
+                      void *user, struct lathe_ts_result *result, struct lathe_error *err);
+
+    /* Reads buckets in order of time, empty ones left out. */
+    int32_t (*buckets)(void *self, const struct lathe_ts_query *query, lathe_ts_visit_buckets visit,
+                       void *user, struct lathe_ts_result *result, struct lathe_error *err);
+
+    /* Fills out[i] for series[i]; without reading points from disk. */
+    int32_t (*latest)(void *self, const uint64_t *series, uint32_t n_series,
+                      struct lathe_ts_latest *out, struct lathe_error *err);
+
+    /* Removes points with first_us <= ts_us < end_us and corrects the rollups; durable on return.
+     * Before the horizon, where points are gone, bounds must be multiples of a UTC day (INVALID).
+     */
+    int32_t (*erase)(void *self, uint64_t series, int64_t first_us, int64_t end_us,
+                     struct lathe_error *err);
+
+    int32_t (*stats)(void *self, struct lathe_ts_stats *out, struct lathe_error *err);
+
+    /* Does a short piece of background work: merging, retention, clearing. now_us is the time of
+     * day. *wait_ms: when it wants to be called again; 0: there is more to do now. Not inside a
+     * group. On failure nothing is lost and a later call tries again. */
+    int32_t (*maintain)(void *self, int64_t now_us, uint32_t *wait_ms, struct lathe_error *err);
 };
 
 #endif

@@ -27,6 +27,13 @@ struct lathe_store_result {
     const struct lathe_series_point *points; /* series_read */
     uint32_t n_series, reserved1;
     const char *const *series; /* series_list: names */
+
+    uint32_t n_ts, failed_point; /* telemetry: rows of one of the next three; ingest: at fault */
+    const struct lathe_ts_point *ts_points;   /* ts_points */
+    const struct lathe_ts_bucket *ts_buckets; /* ts_buckets */
+    const struct lathe_ts_latest *ts_latest;  /* ts_latest, one for each number asked for */
+    const struct lathe_ts_result *ts_result;  /* ts_points, ts_buckets: count, next_us */
+    const struct lathe_ts_stats *ts_stats;
 };
 
 /* How a call ends. done comes exactly once, later and never from inside the call, with LATHE_OK
@@ -91,6 +98,31 @@ struct lathe_store_service {
                                  int64_t after, const struct lathe_store_call *call);
     int32_t (*series_list)(const struct lathe_store_service *store, const char *prefix,
                            const struct lathe_store_call *call);
+
+    /* Telemetry, as in lathe_storage_timeseries. Numbers come from ts_open (values[i] belongs to
+     * names[i]) and are good for this table alone; after each start names are opened again before
+     * their numbers are used: INVALID otherwise. Ingested points are on disk when done comes; calls
+     * in flight share one write to the disk.
+     * Errors in done: UNSUPPORTED when the storage keeps no telemetry. */
+    int32_t (*ts_open)(const struct lathe_store_service *store, const char *const *names,
+                       uint32_t n_names, const struct lathe_store_call *call);
+    int32_t (*ts_remove)(const struct lathe_store_service *store, uint64_t series,
+                         const struct lathe_store_call *call);
+    int32_t (*ts_retain)(const struct lathe_store_service *store, uint64_t series,
+                         const struct lathe_ts_retention *retention,
+                         const struct lathe_store_call *call);
+    int32_t (*ts_ingest)(const struct lathe_store_service *store,
+                         const struct lathe_ts_batch *batch, const struct lathe_store_call *call);
+    int32_t (*ts_points)(const struct lathe_store_service *store,
+                         const struct lathe_ts_query *query, const struct lathe_store_call *call);
+    int32_t (*ts_buckets)(const struct lathe_store_service *store,
+                          const struct lathe_ts_query *query, const struct lathe_store_call *call);
+    int32_t (*ts_latest)(const struct lathe_store_service *store, const uint64_t *series,
+                         uint32_t n_series, const struct lathe_store_call *call);
+    int32_t (*ts_erase)(const struct lathe_store_service *store, uint64_t series, int64_t first_us,
+                        int64_t end_us, const struct lathe_store_call *call);
+    int32_t (*ts_stats)(const struct lathe_store_service *store,
+                        const struct lathe_store_call *call); /* of the whole storage */
 };
 
 #endif
