@@ -119,8 +119,9 @@ void tensor_store_fini(struct tensor_store *store)
     store->last = NULL;
 }
 
-/* The engine's vtable, for algorithms that need one. The file stays mapped. */
-static int32_t find_engine(struct check *check, const struct lathe_engine **out)
+/* The engine's vtable, for algorithms that need one; the caller closes the file. */
+static int32_t find_engine(struct check *check, struct plugin_file **out_file,
+                           const struct lathe_engine **out)
 {
     struct plugin_file *file = NULL;
     struct lathe_error err = {0};
@@ -140,9 +141,11 @@ static int32_t find_engine(struct check *check, const struct lathe_engine **out)
     const struct lathe_component *engine = plugin_find(file, LATHE_KIND_ENGINE, NULL);
     if (engine == NULL) {
         check_fail(check, "%s holds no engine", path);
+        plugin_close(file);
         return LATHE_E_NOT_FOUND;
     }
     *out = engine->vtable;
+    *out_file = file;
     return LATHE_OK;
 }
 
@@ -204,7 +207,8 @@ int32_t algo_rig_open(struct algo_rig *rig, struct check *check, enum probe prob
         return LATHE_E_UNSUPPORTED;
     }
     describe_spaces(rig);
-    if ((rig->algo->flags & LATHE_ALGO_NEEDS_ENGINE) && find_engine(check, &engine) != LATHE_OK)
+    if ((rig->algo->flags & LATHE_ALGO_NEEDS_ENGINE) &&
+        find_engine(check, &rig->engine_file, &engine) != LATHE_OK)
         return LATHE_E_NOT_FOUND;
     int32_t st = kit_params_open(&params, check->component, check->options_json, &err);
     if (st == LATHE_OK) {
@@ -233,6 +237,8 @@ void algo_rig_close(struct algo_rig *rig)
     if (rig->self != NULL)
         rig->algo->close(rig->self);
     rig->self = NULL;
+    plugin_close(rig->engine_file);
+    rig->engine_file = NULL;
 }
 
 /* 1 when row's action is the best one for its observation. */

@@ -19,6 +19,12 @@ struct tensor_store {
     struct tensor *first, *last;
 };
 
+union rig_values {
+    float f[RIG_ROWS];
+    int32_t i[RIG_ROWS];
+};
+
+/* The learner keeps pointers into it: never copy an open one. */
 struct algo_rig {
     const struct lathe_algorithm *algo;
     void *self;
@@ -27,10 +33,8 @@ struct algo_rig {
     struct lathe_env_spec spec;
     struct lathe_space obs_space, act_space;
     uint64_t seed, steps, n_updates;
-    union {
-        float f[RIG_ROWS];
-        int32_t i[RIG_ROWS];
-    } obs, next, act;
+    union rig_values obs, next, act;
+    struct plugin_file *engine_file;
 };
 
 /* Opens the learner for the probe; check is marked skipped when its spaces do not fit. */

@@ -49,21 +49,21 @@ static int32_t train_half(struct algo_rig *rig, struct lathe_error *err)
     return algo_rig_train(rig, HALF_STEPS, err);
 }
 
-/* Replaces rig by a second learner that loaded what the first one saved. */
+/* Replaces the learner of rig by a fresh one that loads what the first saved. */
 static int32_t replace(struct algo_rig *rig, struct check *check, uint32_t threads,
                        struct lathe_error *err)
 {
-    struct algo_rig second;
     struct tensor_store middle = {0};
-    int32_t st = algo_rig_open(&second, check, PROBE_MATCH, threads);
+    uint64_t steps = rig->steps;
+    union rig_values obs = rig->obs;
+    int32_t st = algo_rig_save(rig, &middle);
 
-    if (st == LATHE_OK && (st = algo_rig_save(rig, &middle)) == LATHE_OK)
-        st = algo_rig_load(&second, &middle, err);
-    tensor_store_fini(&middle);
-    second.steps = rig->steps;
-    second.obs = rig->obs;
     algo_rig_close(rig);
-    *rig = second;
+    if (st == LATHE_OK && (st = algo_rig_open(rig, check, PROBE_MATCH, threads)) == LATHE_OK)
+        st = algo_rig_load(rig, &middle, err);
+    tensor_store_fini(&middle);
+    rig->steps = steps;
+    rig->obs = obs;
     return st;
 }
 
