@@ -209,10 +209,9 @@ static int32_t series_list(void *self, const char *prefix,
 }
 
 const struct lathe_storage_timeseries sql_timeseries = {
-    sizeof(struct lathe_storage_timeseries),
-    0,
-    series_append,
-    series_read,
-    series_drop_after,
-    series_list,
+    .struct_size = sizeof(struct lathe_storage_timeseries),
+    .append = series_append,
+    .read = series_read,
+    .drop_after = series_drop_after,
+    .list = series_list,
 };
