@@ -73,7 +73,7 @@ static int32_t ask(struct gym *gym, const char *op, const char *body, lathe_serv
             drop(user);
         return st;
     }
-    return api_ask(&gym->kit, handle, op, body, done, user, drop, err);
+    return api_ask(&gym->kit, handle, &(struct api_question){op, body, done, user, drop}, err);
 }
 
 static void forget_in_worker(struct gym *gym, const char *id)

@@ -233,8 +233,9 @@ static void created(void *user, int32_t status, const struct lathe_model_info *m
         status = api_target(&gym->kit, &gym->targets, im->model_id, &handle, &failed);
         if (status == LATHE_OK) {
             im->steps++;
-            status = api_ask(&gym->kit, handle, "evaluate", body, evaluated, im, import_release,
-                             &failed);
+            status = api_ask(
+                &gym->kit, handle,
+                &(struct api_question){"evaluate", body, evaluated, im, import_release}, &failed);
         }
     }
     if (status != LATHE_OK)

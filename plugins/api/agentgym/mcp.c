@@ -196,8 +196,9 @@ static int32_t recommend(struct gym *gym, struct lathe_request *req, const char 
     j->free_text(text);
     st = api_target(&gym->kit, &gym->targets, model->id, &handle, &err);
     if (st == LATHE_OK && (park = api_park_new(&gym->kit, gym, req, model->id)) != NULL)
-        st = api_ask(&gym->kit, handle, "act", text_get(&body), recommended, park, api_park_drop,
-                     &err);
+        st = api_ask(
+            &gym->kit, handle,
+            &(struct api_question){"act", text_get(&body), recommended, park, api_park_drop}, &err);
     text_fini(&body);
     return st == LATHE_OK ? st : rpc_error(gym, req, id, FAILED, err.text);
 }

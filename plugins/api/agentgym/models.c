@@ -344,7 +344,8 @@ static int32_t ask_model(struct gym *gym, struct lathe_request *req, const char 
         if (!(park = api_park_new(&gym->kit, gym, req, id)))
             return LATHE_E_NOMEM;
         park->flag = flag;
-        st = api_ask(&gym->kit, handle, op, body, done, park, api_park_drop, &err);
+        st = api_ask(&gym->kit, handle, &(struct api_question){op, body, done, park, api_park_drop},
+                     &err);
     }
     if (st != LATHE_OK)
         gym->kit.http->set_error(req, &err);

@@ -451,7 +451,8 @@ static int32_t ask_solve(struct gym *gym, const struct scenario *s, lathe_serve_
     body = j->object(j);
     j->set(body, "env", scenario_env(gym, s, 0));
     if ((text = j->dup_text(body, 0, NULL)) != NULL)
-        st = api_ask(&gym->kit, gym->solve_host, "env.solve", text, done, user, drop, err);
+        st = api_ask(&gym->kit, gym->solve_host,
+                     &(struct api_question){"env.solve", text, done, user, drop}, err);
     else
         drop(user);
     j->free_text(text);

@@ -222,7 +222,9 @@ static int32_t ask_more(struct builder *b, struct lathe_error *err)
     if (body.failed)
         st = LATHE_E_NOMEM;
     else
-        st = api_ask(&b->gym->kit, handle, "act", text_get(&body), answered, b, answered_drop, err);
+        st = api_ask(&b->gym->kit, handle,
+                     &(struct api_question){"act", text_get(&body), answered, b, answered_drop},
+                     err);
     if (st != LATHE_OK)
         b->waiting = 0;
     text_fini(&body);

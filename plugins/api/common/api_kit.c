@@ -237,16 +237,16 @@ void api_targets_close(const struct api_kit *kit, struct api_targets *targets)
     memset(targets, 0, sizeof *targets);
 }
 
-int32_t api_ask(const struct api_kit *kit, uint64_t handle, const char *op, const char *body,
-                lathe_serve_done_fn done, void *user, lathe_drop_fn drop, struct lathe_error *err)
+int32_t api_ask(const struct api_kit *kit, uint64_t handle, const struct api_question *question,
+                struct lathe_error *err)
 {
     struct lathe_serve_request call = {.struct_size = sizeof call,
-                                       .op = op,
-                                       .body = body,
+                                       .op = question->op,
+                                       .body = question->body,
                                        .deadline_ms = API_ASK_DEADLINE_MS,
-                                       .done = done,
-                                       .user = user,
-                                       .drop = drop};
+                                       .done = question->done,
+                                       .user = question->user,
+                                       .drop = question->drop};
 
     return kit->serve->call(kit->serve, handle, &call, err);
 }

@@ -104,9 +104,17 @@ int32_t api_target(const struct api_kit *kit, struct api_targets *targets, const
 void api_target_forget(const struct api_kit *kit, struct api_targets *targets, const char *model);
 void api_targets_close(const struct api_kit *kit, struct api_targets *targets);
 
-/* Sends one question to a serve target. Errors: those of serve->call; drop has run then. */
-int32_t api_ask(const struct api_kit *kit, uint64_t handle, const char *op, const char *body,
-                lathe_serve_done_fn done, void *user, lathe_drop_fn drop, struct lathe_error *err);
+/* A question to a serve target: done gets the answer, drop releases user. */
+struct api_question {
+    const char *op, *body;
+    lathe_serve_done_fn done;
+    void *user;
+    lathe_drop_fn drop;
+};
+
+/* Sends it. Errors: those of serve->call; drop has run then. */
+int32_t api_ask(const struct api_kit *kit, uint64_t handle, const struct api_question *question,
+                struct lathe_error *err);
 #define API_ASK_DEADLINE_MS 60000
 
 /* Text copies; NULL stands for "". NULL without memory. */

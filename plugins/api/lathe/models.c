@@ -215,8 +215,10 @@ int32_t models_act(void *self, struct lathe_request *req)
     if (st == LATHE_OK) {
         if (!(park = api_park_new(kit, self, req, id)))
             return LATHE_E_NOMEM;
-        st = api_ask(kit, handle, "act", kit->http->body(req, &len), acted, park, api_park_drop,
-                     &err);
+        st = api_ask(
+            kit, handle,
+            &(struct api_question){"act", kit->http->body(req, &len), acted, park, api_park_drop},
+            &err);
     }
     if (st != LATHE_OK)
         kit->http->set_error(req, &err);
