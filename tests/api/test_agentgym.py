@@ -94,7 +94,7 @@ class Contract(unittest.TestCase):
         ws = WebSocket(server.port, "/ws/training/" + session_id)
         began = time.monotonic()
         update = ws.receive()
-        self.assertLess(time.monotonic() - began, 0.5)
+        self.assertLess(time.monotonic() - began, 2)
         self.assertEqual(update["type"], "training_update")
         self.assertEqual(update["data"]["session_id"], session_id)
         ws.close()
