@@ -102,7 +102,7 @@ async function open() {
     current = view;
     showMenu(view);
     main.replaceChildren(view.root);
-    main.scrollTo(0, 0);
+    scrollTo(0, 0);
     view.show(h('p', {class: 'loading', role: 'status'}, 'Loading'));
     try {
         if (isKnown)

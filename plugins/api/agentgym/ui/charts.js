@@ -177,7 +177,7 @@ export class LineChart {
 
         this.legend.replaceChildren(
             ...series.map((one) => h('span', {class: `key kind-${one.kind}`}, one.name)),
-            ...bands.filter((b) => b.name).map((b) => h('span', {class: 'key band'}, b.name)),
+            ...bands.filter((b) => b.name && b.points.length > 1).map((b) => h('span', {class: 'key band'}, b.name)),
             ...lines.filter((l) => Number.isFinite(l.value)).map((l) =>
                 h('span', {class: `key ${l.kind}`}, `${l.name} ${value(l.value)}`)));
     }

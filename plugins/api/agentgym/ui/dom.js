@@ -82,6 +82,12 @@ export const fmt = {
         return iso && !Number.isNaN(date.getTime()) ? date.toLocaleString(undefined,
             {dateStyle: 'medium', timeStyle: 'short'}) : '–';
     },
+    day(iso) {
+        return iso ? new Date(iso).toLocaleDateString(undefined, {dateStyle: 'medium'}) : '–';
+    },
+    clock(iso) {
+        return iso ? new Date(iso).toLocaleTimeString(undefined, {timeStyle: 'short'}) : '';
+    },
     words(name) { /* tool_reliability -> Tool reliability */
         const text = String(name).replace(/_/g, ' ');
         return text.charAt(0).toUpperCase() + text.slice(1);

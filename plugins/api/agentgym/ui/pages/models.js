@@ -10,8 +10,9 @@ const FORMATS = [['bundle', 'Bundle: weights and all, for another server'],
     ['langchain', 'LangChain'], ['autogen', 'AutoGen'], ['crewai', 'CrewAI']];
 
 const columns = [{title: ''}, {title: 'Name'}, {title: 'Scenario'}, {title: 'Learner'},
-    {title: 'Accuracy', numeric: true}, {title: '95 % interval'}, {title: 'Score', numeric: true},
-    {title: 'Episodes', numeric: true}, {title: 'Size', numeric: true}, {title: 'Made'}, {title: ''}];
+    {title: 'Accuracy (95 %)', numeric: true}, {title: 'Score', numeric: true},
+    {title: 'Episodes', numeric: true}, {title: 'Size', numeric: true}, {title: 'Made', numeric: true},
+    {title: ''}];
 
 export async function exportDialog(model) {
     const preferred = model.framework.toLowerCase();
@@ -65,9 +66,10 @@ export async function modelsPage(view) {
     function row(model) {
         return [choice.box(model.id, model.name), h('a', {href: `#/models/${model.id}`}, model.name,
             h('small', null, model.imported ? `${model.id}, imported` : model.id)),
-        names.get(model.scenario) || model.scenario, `${model.algorithm}, ${model.framework}`,
-        fmt.percent(model.accuracy), intervalText(model.accuracy_ci95), fmt.number(model.score, 3),
-        fmt.integer(model.episodes), fmt.bytes(model.size_bytes), fmt.time(model.created_at),
+        names.get(model.scenario) || model.scenario, h('div', null, model.algorithm, h('small', null, model.framework)),
+        h('div', null, fmt.percent(model.accuracy), h('small', null, intervalText(model.accuracy_ci95))),
+        fmt.number(model.score, 3),
+        fmt.integer(model.episodes), fmt.bytes(model.size_bytes), h('div', null, fmt.day(model.created_at), h('small', null, fmt.clock(model.created_at))),
         h('div', {class: 'row-actions'},
             button('Export', () => guarded(null, () => exportDialog(model)),
                 {class: 'button small', 'aria-label': `Export ${model.name}`}),

@@ -105,6 +105,8 @@ class SessionPage {
         const before = this.session.status;
 
         this.session = session;
+        if (session.evaluation?.episodes > 0 && !isOver(session.status))
+            this.evaluationSize = session.evaluation.episodes;
         if (session.evaluation?.episodes > 0)
             this.evaluations.set(session.evaluation.episode, session.evaluation);
         if (isOver(session.status) && !isOver(before))
@@ -133,6 +135,8 @@ class SessionPage {
         if (this.logged.has(key))
             return;
         this.logged.add(key);
+        if (message.type === 'status' && message.data.from === message.data.to)
+            return;
         const [kind, text] = eventText(message);
 
         this.log.prepend(h('li', {class: `event is-${message.type}`}, h('span', {class: 'event-kind'}, kind),
@@ -313,20 +317,22 @@ class SessionPage {
             {name: 'Random', kind: 'random', value: analysis.random_return}]});
         this.charts.accuracy.update({domain,
             series: [{name: 'Accuracy', kind: 1, points: points(judged, 'accuracy'), dots: true}],
-            bands: [{name: '95 % interval', points: judged.map((row) => [row.episode, row.low, row.high])}],
+            bands: [{name: '95 % interval', points: judged.filter((row) => Number.isFinite(row.low))
+                .map((row) => [row.episode, row.low, row.high])}],
             lines: [{name: 'Optimum', kind: 'optimum', value: analysis.optimal_success * 100},
                 {name: 'Random', kind: 'random', value: analysis.random_success * 100}]});
         this.charts.loss.update({domain,
             series: [{name: 'Loss', kind: 2, points: points(played, 'loss')}]});
     }
 
-    /* What evaluations measured, with the 95 % interval: the server's, or computed as it does. */
+    /* What evaluations measured, with the 95 % interval: the server's, or computed as it does. The
+     * last evaluation of a session is larger than the others, and the history does not tell how many
+     * tickets those had; without their events there is no interval then. */
     judged(rows) {
-        const episodes = this.session.evaluation?.episodes || 200;
         const out = new Map();
 
         for (const row of rows.filter((one) => one.evaluated)) {
-            const [low, high] = wilson(row.accuracy, episodes);
+            const [low, high] = this.evaluationSize ? wilson(row.accuracy, this.evaluationSize) : [NaN, NaN];
             out.set(row.episode, {episode: row.episode, accuracy: row.accuracy, low, high});
         }
         for (const one of this.evaluations.values()) {

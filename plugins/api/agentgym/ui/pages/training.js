@@ -74,7 +74,7 @@ export async function trainingPage(view) {
             h('a', {href: `#/training/${session.session_id}`, 'data-key': `open-${session.session_id}`},
                 session.name || session.session_id),
             names.get(session.scenario_id) || session.scenario_id,
-            `${session.algorithm}, ${session.framework}`, badge(session.status),
+            h('div', null, session.algorithm, h('small', null, session.framework)), badge(session.status),
             h('div', {class: 'cell-progress'},
                 progress(session.current_episode, session.max_episodes, 'Episodes'),
                 h('small', null, `${session.current_episode}/${session.max_episodes}`)),
