@@ -1,8 +1,7 @@
-/* The REST client: calls, downloads and event streams by libcurl. */
+/* The REST client: calls and downloads by libcurl, and errors that say what to do. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <curl/curl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -10,7 +9,6 @@
 #include "core/json/json.h"
 
 #define ANSWER_MAX (64u << 20)
-#define LINE_MAX_BYTES (8u << 20)
 
 int ctl_open(struct ctl *ctl)
 {
@@ -29,6 +27,8 @@ void ctl_close(struct ctl *ctl)
     curl_global_cleanup();
 }
 
+/* ---- requests ---- */
+
 void ctl_escape(const char *text, char *out, size_t cap)
 {
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
@@ -42,12 +42,20 @@ void ctl_escape(const char *text, char *out, size_t cap)
     out[n] = '\0';
 }
 
-static struct curl_slist *headers(const struct ctl *ctl, int has_body, const char *more)
+void ctl_path(const char *collection, const char *id, const char *verb, char out[400])
+{
+    char safe[256];
+
+    ctl_escape(id, safe, sizeof safe);
+    snprintf(out, 400, "/lathe/v1/%s/%s%s%s", collection, safe, verb ? "/" : "", verb ? verb : "");
+}
+
+struct curl_slist *ctl_headers(const struct ctl *ctl, int has_body, const char *more)
 {
     struct curl_slist *list = NULL;
     char line[512];
 
-    list = curl_slist_append(list, "Accept: application/json, text/event-stream");
+    list = curl_slist_append(list, "Accept: application/json, text/event-stream, */*");
     list = curl_slist_append(list, "Expect:");
     if (has_body)
         list = curl_slist_append(list, "Content-Type: application/json");
@@ -60,17 +68,7 @@ static struct curl_slist *headers(const struct ctl *ctl, int has_body, const cha
     return list;
 }
 
-static size_t take_answer(char *data, size_t size, size_t n, void *user)
-{
-    struct strbuf *buf = user;
-
-    if (buf->len_bytes + n > ANSWER_MAX)
-        return 0;
-    strbuf_add(buf, data, size * n);
-    return buf->failed ? 0 : size * n;
-}
-
-static void prepare(struct ctl *ctl, const char *method, const char *path, struct curl_slist *list)
+void ctl_prepare(struct ctl *ctl, const char *method, const char *path, struct curl_slist *list)
 {
     struct strbuf url;
 
@@ -90,39 +88,98 @@ static void prepare(struct ctl *ctl, const char *method, const char *path, struc
     strbuf_fini(&url);
 }
 
-/* The message of an error answer, whichever surface wrote it. */
-static void print_refusal(long code, const json_t *reply)
+/* ---- what went wrong, and what to do ---- */
+
+static void report_unreachable(const struct ctl *ctl, CURLcode failed)
 {
-    const json_t *error = json_object_get(reply, "error"), *detail, *one;
+    ctl_fail(ctl, "unreachable", "%s: %s", ctl->server, curl_easy_strerror(failed));
+    if (failed == CURLE_COULDNT_CONNECT || failed == CURLE_COULDNT_RESOLVE_HOST)
+        ctl_error("start a server with: lathed --data DIR\n"
+                  "          name another one with --server URL or LATHE_SERVER, or train without "
+                  "one: lathectl train --local");
+}
+
+static void report_details(const json_t *error)
+{
+    const json_t *details = json_object_get(error, "details");
     size_t i;
 
-    if (json_is_object(error)) {
+    for (i = 1; i < json_array_size(details); i++) {
+        const json_t *one = json_array_get(details, i);
+
+        ctl_error("%s: %s", json_member_string(one, "field", ""),
+                  json_member_string(one, "message", ""));
+    }
+}
+
+/* The error answer of whichever surface wrote it; text is the raw body. */
+static void report_refusal(const struct ctl *ctl, const char *text, size_t len)
+{
+    const json_t *error;
+    json_t *answer = NULL;
+
+    if (json_parse_text(text, len, NULL, &answer, NULL) != LATHE_OK)
+        answer = NULL;
+    error = json_object_get(answer, "error");
+    if (ctl->json && answer)
+        ctl_print_json(answer);
+    if (json_is_object(error))
         ctl_error("%s (%s)", json_member_string(error, "message", "refused"),
                   json_member_string(error, "code", ""));
-        detail = json_object_get(error, "details");
-        for (i = 1; i < json_array_size(detail); i++) {
-            one = json_array_get(detail, i);
-            ctl_error("%s: %s", json_member_string(one, "field", ""),
-                      json_member_string(one, "message", ""));
-        }
-    } else {
-        ctl_error("the server answered %ld: %s", code,
-                  json_member_string(reply, "detail", "no details"));
-    }
+    else if (json_object_get(answer, "detail"))
+        ctl_error("%s answered %ld: %s", ctl->server, ctl->http_status,
+                  json_member_string(answer, "detail", ""));
+    else
+        ctl_error("%s answered %ld; is it a Lathe server?", ctl->server, ctl->http_status);
+    report_details(error);
+    json_decref(answer);
+    if (ctl->http_status == 401)
+        ctl_error("give a token with --token or LATHE_TOKEN; an administrator makes one with: "
+                  "lathectl tokens create\n          the first one, while the server is down: "
+                  "lathectl tokens create --data DIR");
+    else if (ctl->http_status == 403)
+        ctl_error("the token does not allow this; lathectl tokens list shows scopes, lathectl "
+                  "tokens create --role trainer makes a wider one");
+}
+
+/* ---- calls ---- */
+
+static size_t take_answer(char *data, size_t size, size_t n, void *user)
+{
+    struct strbuf *buf = user;
+
+    if (buf->len_bytes + n > ANSWER_MAX)
+        return 0;
+    strbuf_add(buf, data, size * n);
+    return buf->failed ? 0 : size * n;
+}
+
+static CURLcode perform(struct ctl *ctl)
+{
+    CURLcode failed = curl_easy_perform(ctl->curl);
+
+    ctl->http_status = 0;
+    curl_easy_getinfo(ctl->curl, CURLINFO_RESPONSE_CODE, &ctl->http_status);
+    return failed;
+}
+
+static int is_success(const struct ctl *ctl)
+{
+    return ctl->http_status >= 200 && ctl->http_status <= 299;
 }
 
 int ctl_call(struct ctl *ctl, const char *method, const char *path, const json_t *body,
              json_t **reply)
 {
     char *text = body ? json_dup_text(body, 0, NULL) : NULL;
-    struct curl_slist *list = headers(ctl, text != NULL, NULL);
+    struct curl_slist *list = ctl_headers(ctl, text != NULL, NULL);
     json_t *answer = NULL;
     struct strbuf buf;
     CURLcode failed;
-    long code = 0;
+    int ok;
 
     strbuf_init(&buf);
-    prepare(ctl, method, path, list);
+    ctl_prepare(ctl, method, path, list);
     curl_easy_setopt(ctl->curl, CURLOPT_WRITEFUNCTION, take_answer);
     curl_easy_setopt(ctl->curl, CURLOPT_WRITEDATA, &buf);
     curl_easy_setopt(ctl->curl, CURLOPT_TIMEOUT, 180L);
@@ -130,135 +187,95 @@ int ctl_call(struct ctl *ctl, const char *method, const char *path, const json_t
         curl_easy_setopt(ctl->curl, CURLOPT_POSTFIELDS, text);
     else if (!strcmp(method, "POST"))
         curl_easy_setopt(ctl->curl, CURLOPT_POSTFIELDS, "");
-    failed = curl_easy_perform(ctl->curl);
-    curl_easy_getinfo(ctl->curl, CURLINFO_RESPONSE_CODE, &code);
-    if (failed)
-        ctl_error("%s: %s", ctl->server, curl_easy_strerror(failed));
-    else if (json_parse_text(buf.data, buf.len_bytes, NULL, &answer, NULL) != LATHE_OK)
-        answer = NULL;
-    if (!failed && (code < 200 || code > 299)) {
-        if (ctl->json && answer)
-            ctl_print_json(answer);
-        print_refusal(code, answer);
+    failed = perform(ctl);
+    ok = !failed && is_success(ctl);
+    if (failed && !ctl->is_quiet)
+        report_unreachable(ctl, failed);
+    else if (!ok && !ctl->is_quiet)
+        report_refusal(ctl, buf.data, buf.len_bytes);
+    else if (ok && json_parse_text(buf.data, buf.len_bytes, NULL, &answer, NULL) != LATHE_OK) {
+        ok = 0;
+        if (!ctl->is_quiet)
+            ctl_fail(ctl, "no_json", "%s did not answer with JSON; is it a Lathe server?",
+                     ctl->server);
     }
     if (reply)
-        *reply = answer;
-    else
-        json_decref(answer);
+        *reply = ok ? json_incref(answer) : NULL;
+    json_decref(answer);
     curl_slist_free_all(list);
     strbuf_fini(&buf);
     mem_free(text);
-    return !failed && code >= 200 && code <= 299 ? CTL_OK : CTL_FAILED;
+    return ok ? CTL_OK : CTL_FAILED;
 }
+
+int ctl_fetch(struct ctl *ctl, const char *method, const char *path, const json_t *body,
+              json_t **reply, int *status)
+{
+    *status = ctl_call(ctl, method, path, body, reply);
+    if (*status == CTL_OK && !ctl->json)
+        return 1;
+    if (*status == CTL_OK)
+        ctl_print_json(*reply);
+    json_decref(*reply);
+    *reply = NULL;
+    return 0;
+}
+
+/* ---- downloads ---- */
+
+struct download {
+    struct ctl *ctl;
+    FILE *out;
+    struct strbuf refusal; /* the body of an error answer */
+};
 
 static size_t take_file(char *data, size_t size, size_t n, void *user)
 {
-    return fwrite(data, size, n, user);
+    struct download *d = user;
+    long code = 0;
+
+    curl_easy_getinfo(d->ctl->curl, CURLINFO_RESPONSE_CODE, &code);
+    return code == 200 ? fwrite(data, size, n, d->out) : take_answer(data, size, n, &d->refusal);
+}
+
+static CURLcode fetch_file(struct download *d, const char *path)
+{
+    struct curl_slist *list = ctl_headers(d->ctl, 0, NULL);
+    CURLcode failed;
+
+    ctl_prepare(d->ctl, "GET", path, list);
+    curl_easy_setopt(d->ctl->curl, CURLOPT_WRITEFUNCTION, take_file);
+    curl_easy_setopt(d->ctl->curl, CURLOPT_WRITEDATA, d);
+    failed = perform(d->ctl);
+    curl_slist_free_all(list);
+    return failed;
 }
 
 int ctl_download(struct ctl *ctl, const char *path, const char *file)
 {
-    struct curl_slist *list = headers(ctl, 0, NULL);
-    FILE *out = fopen(file, "wb");
+    int is_stdout = !strcmp(file, "-"), ok;
+    struct download d = {.ctl = ctl};
+    char part[CTL_PATH_MAX];
     CURLcode failed;
-    int ok;
 
-    if (!out) {
-        ctl_error("%s cannot be written", file);
-        curl_slist_free_all(list);
-        return CTL_FAILED;
+    snprintf(part, sizeof part, "%.4000s.part", file);
+    d.out = is_stdout ? stdout : fopen(part, "wb");
+    if (!d.out)
+        return ctl_fail(ctl, "io", "%s cannot be written", part);
+    strbuf_init(&d.refusal);
+    failed = fetch_file(&d, path);
+    ok = !failed && is_success(ctl);
+    if (failed && failed != CURLE_WRITE_ERROR)
+        report_unreachable(ctl, failed);
+    else if (!failed && !ok)
+        report_refusal(ctl, d.refusal.data, d.refusal.len_bytes);
+    if ((is_stdout ? fflush(d.out) : fclose(d.out)) != 0 || failed == CURLE_WRITE_ERROR ||
+        (ok && !is_stdout && rename(part, file) != 0)) {
+        ctl_fail(ctl, "io", "%s cannot be written; is the disk full?", file);
+        ok = 0;
     }
-    prepare(ctl, "GET", path, list);
-    curl_easy_setopt(ctl->curl, CURLOPT_FAILONERROR, 1L);
-    curl_easy_setopt(ctl->curl, CURLOPT_WRITEFUNCTION, take_file);
-    curl_easy_setopt(ctl->curl, CURLOPT_WRITEDATA, out);
-    failed = curl_easy_perform(ctl->curl);
-    ok = fclose(out) == 0 && !failed;
-    if (!ok) {
-        ctl_error("%s: %s", ctl->server, failed ? curl_easy_strerror(failed) : "disk full");
-        remove(file);
-    }
-    curl_slist_free_all(list);
+    if (!ok && !is_stdout)
+        remove(part);
+    strbuf_fini(&d.refusal);
     return ok ? CTL_OK : CTL_FAILED;
-}
-
-/* ---- event streams ---- */
-
-struct stream {
-    struct ctl *ctl;
-    struct strbuf line, data;
-    char event[64];
-    long long *seq;
-    ctl_event_fn fn;
-    void *user;
-    int ended;
-};
-
-static void take_line(struct stream *s)
-{
-    const char *line = s->line.data;
-
-    if (!line[0]) {
-        if (s->data.len_bytes && !s->fn(s->user, s->event, s->data.data))
-            s->ended = 1;
-        strbuf_clear(&s->data);
-        snprintf(s->event, sizeof s->event, "message");
-    } else if (!strncmp(line, "event:", 6)) {
-        snprintf(s->event, sizeof s->event, "%s", line + 6 + (line[6] == ' '));
-    } else if (!strncmp(line, "id:", 3)) {
-        *s->seq = strtoll(line + 3, NULL, 10);
-    } else if (!strncmp(line, "data:", 5)) {
-        if (s->data.len_bytes)
-            strbuf_addc(&s->data, '\n');
-        strbuf_adds(&s->data, line + 5 + (line[5] == ' '));
-    }
-}
-
-static size_t take_stream(char *data, size_t size, size_t n, void *user)
-{
-    struct stream *s = user;
-    size_t i;
-    long code = 0;
-
-    curl_easy_getinfo(s->ctl->curl, CURLINFO_RESPONSE_CODE, &code);
-    if (code != 200)
-        return size * n;
-    for (i = 0; i < size * n && !s->ended; i++) {
-        if (data[i] == '\r')
-            continue;
-        if (data[i] != '\n') {
-            strbuf_addc(&s->line, data[i]);
-            continue;
-        }
-        take_line(s);
-        strbuf_clear(&s->line);
-    }
-    if (s->line.failed || s->line.len_bytes > LINE_MAX_BYTES)
-        return 0;
-    return s->ended ? 0 : size * n;
-}
-
-int ctl_stream(struct ctl *ctl, const char *path, long long *seq, ctl_event_fn fn, void *user)
-{
-    struct stream s = {.ctl = ctl, .seq = seq, .fn = fn, .user = user, .event = "message"};
-    struct curl_slist *list;
-    char last[64];
-    CURLcode failed;
-    long code = 0;
-
-    snprintf(last, sizeof last, "Last-Event-ID: %lld", *seq);
-    list = headers(ctl, 0, *seq > 0 ? last : NULL);
-    strbuf_init(&s.line);
-    strbuf_init(&s.data);
-    prepare(ctl, "GET", path, list);
-    curl_easy_setopt(ctl->curl, CURLOPT_WRITEFUNCTION, take_stream);
-    curl_easy_setopt(ctl->curl, CURLOPT_WRITEDATA, &s);
-    curl_easy_setopt(ctl->curl, CURLOPT_LOW_SPEED_LIMIT, 1L); /* heartbeats come every 15 s */
-    curl_easy_setopt(ctl->curl, CURLOPT_LOW_SPEED_TIME, 60L);
-    failed = curl_easy_perform(ctl->curl);
-    curl_easy_getinfo(ctl->curl, CURLINFO_RESPONSE_CODE, &code);
-    curl_slist_free_all(list);
-    strbuf_fini(&s.line);
-    strbuf_fini(&s.data);
-    return s.ended || (!failed && code == 200);
 }

@@ -5,6 +5,15 @@
 
 #include "core/ctl/ctl.h"
 
+static void print_commands(void)
+{
+    size_t n, i;
+    const struct ctl_command *all = ctl_commands(&n);
+
+    for (i = 0; i < n; i++)
+        printf(" %s", all[i].name);
+}
+
 static void print_words(const struct ctl_command *c)
 {
     const struct ctl_option *o;
@@ -17,6 +26,8 @@ static void print_words(const struct ctl_command *c)
         printf(" create list revoke");
     if (!strcmp(c->name, "completion"))
         printf(" bash zsh");
+    if (!strcmp(c->name, "help"))
+        print_commands();
 }
 
 int ctl_completion(struct ctl *ctl)
@@ -34,22 +45,22 @@ int ctl_completion(struct ctl *ctl)
         printf("autoload -U +X bashcompinit && bashcompinit\n");
     printf("_lathectl() {\n  local cur=\"${COMP_WORDS[COMP_CWORD]}\" words\n"
            "  if [ \"$COMP_CWORD\" -le 1 ]; then\n    words=\"");
-    for (i = 0; i < n; i++)
-        printf("%s%s", i ? " " : "", c[i].name);
+    print_commands();
     printf("\"\n  else\n    case \"${COMP_WORDS[1]}\" in\n");
     for (i = 0; i < n; i++) {
         printf("      %s) words=\"", c[i].name);
         print_words(&c[i]);
         printf("\" ;;\n");
     }
-    printf("    esac\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n"
-           "      --env) words=$(lathectl envs 2>/dev/null | awk 'NR>1{print $1}') ;;\n"
-           "      --algo) words=$(lathectl algos 2>/dev/null | awk 'NR>1{print $1}') ;;\n"
-           "      watch|show|pause|resume|stop|cancel|delete)\n"
-           "        words=$(lathectl list 2>/dev/null | awk 'NR>1{print $1}') ;;\n"
-           "      export|models) words=$(lathectl models 2>/dev/null | awk 'NR>1{print $1}') ;;\n"
-           "    esac\n  fi\n"
-           "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
-           "complete -o default -F _lathectl lathectl\n");
+    printf(
+        "    esac\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n"
+        "      --env) words=$(lathectl envs 2>/dev/null | awk 'NR>1{print $1}') ;;\n"
+        "      --algo) words=$(lathectl algos 2>/dev/null | awk 'NR>1{print $1}') ;;\n"
+        "      watch|show|pause|resume|stop|cancel|delete|metrics)\n"
+        "        words=$(lathectl list 2>/dev/null | awk 'NR>1{print $1}') ;;\n"
+        "      export|models|act) words=$(lathectl models 2>/dev/null | awk 'NR>1{print $1}') ;;\n"
+        "    esac\n  fi\n"
+        "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
+        "complete -o default -F _lathectl lathectl\n");
     return CTL_OK;
 }
