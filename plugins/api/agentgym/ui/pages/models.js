@@ -11,8 +11,7 @@ const FORMATS = [['bundle', 'Bundle: weights and all, for another server'],
 
 const columns = [{title: ''}, {title: 'Name'}, {title: 'Scenario'}, {title: 'Learner'},
     {title: 'Accuracy (95 %)', numeric: true}, {title: 'Score', numeric: true},
-    {title: 'Episodes', numeric: true}, {title: 'Size', numeric: true}, {title: 'Made', numeric: true},
-    {title: ''}];
+    {title: 'Episodes', numeric: true}, {title: 'Made', numeric: true}, {title: ''}];
 
 export async function exportDialog(model) {
     const preferred = model.framework.toLowerCase();
@@ -64,12 +63,13 @@ export async function modelsPage(view) {
     const importButton = button('Import', () => picker.click());
 
     function row(model) {
-        return [choice.box(model.id, model.name), h('a', {href: `#/models/${model.id}`}, model.name,
+        return [choice.box(model.id, model.name), h('div', null,
+            h('a', {href: `#/models/${model.id}`}, model.name),
             h('small', null, model.imported ? `${model.id}, imported` : model.id)),
         names.get(model.scenario) || model.scenario, h('div', null, model.algorithm, h('small', null, model.framework)),
         h('div', null, fmt.percent(model.accuracy), h('small', null, intervalText(model.accuracy_ci95))),
         fmt.number(model.score, 3),
-        fmt.integer(model.episodes), fmt.bytes(model.size_bytes), h('div', null, fmt.day(model.created_at), h('small', null, fmt.clock(model.created_at))),
+        h('div', null, fmt.integer(model.episodes), h('small', null, fmt.bytes(model.size_bytes))), h('div', null, fmt.day(model.created_at), h('small', null, fmt.clock(model.created_at))),
         h('div', {class: 'row-actions'},
             button('Export', () => guarded(null, () => exportDialog(model)),
                 {class: 'button small', 'aria-label': `Export ${model.name}`}),
