@@ -28,8 +28,13 @@ int fixture_load(struct fixture *f, const char *name)
 
 static int64_t get_int(const struct lathe_params *params, const char *name)
 {
-    (void)params;
-    return strcmp(name, "cache_mib") == 0 ? 16 : 0;
+    const struct fixture *f = params->ctx;
+
+    if (strcmp(name, "merge_points") == 0)
+        return f->merge_points != 0 ? f->merge_points : 60000;
+    if (strcmp(name, "max_backlog") == 0)
+        return 2000000;
+    return strcmp(name, "cache_mib") == 0 ? 16 : strcmp(name, "merge_age") == 0 ? 30 : 0;
 }
 
 static const char *get_string(const struct lathe_params *params, const char *name)
@@ -38,6 +43,15 @@ static const char *get_string(const struct lathe_params *params, const char *nam
 
     if (strcmp(name, "file") == 0)
         return "lathe.db";
+    if (strcmp(name, "conninfo") == 0) {
+        const char *info = getenv("LATHE_TEST_POSTGRES");
+
+        return info != NULL ? info : "";
+    }
+    if (strcmp(name, "schema") == 0)
+        return f->dir + strlen("/tmp/"); /* one for each test */
+    if (strcmp(name, "durability") == 0)
+        return "full";
     return strcmp(name, "integrity_check") == 0 && f->integrity[0] != 0 ? f->integrity : "quick";
 }
 
@@ -90,4 +104,31 @@ int32_t fixture_declare(struct fixture *f, const char *coll)
     const struct lathe_storage_collection c = {sizeof c, 0, coll, indexes};
 
     return f->vtable->declare(f->self, &c, NULL);
+}
+
+int32_t fixture_settle(struct fixture *f, int64_t now_us)
+{
+    uint32_t wait_ms = 0;
+    int32_t st;
+
+    do
+        st = f->series->maintain(f->self, now_us, &wait_ms, NULL);
+    while (st == LATHE_OK && wait_ms == 0);
+    return st;
+}
+
+int32_t fixture_point(struct fixture *f, uint64_t series, int64_t ts_us, double value,
+                      uint32_t flags)
+{
+    const struct lathe_ts_point p = {series, ts_us, value, flags, 0};
+    const struct lathe_ts_batch batch = {sizeof batch, 1, ts_us, &p};
+
+    return f->series->ingest(f->self, &batch, NULL, NULL);
+}
+
+uint64_t fixture_series(struct fixture *f, const char *name)
+{
+    uint64_t id = 0;
+
+    return f->series->series_open(f->self, &name, 1, &id, NULL) == LATHE_OK ? id : 0;
 }
