@@ -9,6 +9,7 @@ import {activeSession, setActiveSession} from '../store.js';
 import {advancedFields, bodyOf, FRAMEWORKS} from './start.js';
 
 const LOG_MAX = 500;
+const DRAW_MS = 40;
 const linkWords = {
     live: 'Live', polling: 'Polling every 2 s', ended: 'Ended', lost: 'No connection', opening: 'Connecting',
 };
@@ -164,16 +165,16 @@ class SessionPage {
         this.checkpointTimer = setTimeout(() => this.view.isOpen && this.loadCheckpoints(), 400);
     }
 
-    /* Draws at most once per frame. */
+    /* Draws at most 25 times a second. */
     want() {
         if (this.isDrawn)
             return;
         this.isDrawn = true;
-        requestAnimationFrame(() => {
+        setTimeout(() => {
             this.isDrawn = false;
             if (this.view.isOpen)
                 this.draw();
-        });
+        }, DRAW_MS);
     }
 
     draw() {
