@@ -161,8 +161,20 @@ void tick_want(struct gym *gym);
 
 /* Facts of a model beyond its record; the caller releases. */
 struct lathe_json *model_facts(struct gym *gym, const struct lathe_model_info *model);
+void model_render(struct gym *gym, struct jw *w, const struct lathe_model_info *model,
+                  const struct lathe_json *facts);
 void model_write(struct gym *gym, struct jw *w, const char *name,
                  const struct lathe_model_info *model);
+
+/* ---- model_text.c ---- */
+
+/* The rendered model, kept until it changes; NULL without memory. scenario may be NULL. Valid until
+ * the handler returns to the loop. */
+const struct text *model_text(struct gym *gym, const struct lathe_model_info *model,
+                              const char **scenario);
+void model_texts_forget(struct gym *gym, const char *id);
+void model_texts_close(struct gym *gym);
+
 const struct lathe_model_info *model_find(struct gym *gym, struct lathe_request *req);
 int32_t op_list_models(void *self, struct lathe_request *req);
 int32_t op_get_model(void *self, struct lathe_request *req);
@@ -246,7 +258,8 @@ struct gym {
     uint64_t env_host, solve_host;
     struct gym_socket *sockets;
     uint32_t n_sockets;
-    char inflight[32][132]; /* idempotency keys of starts that are being stored */
+    struct model_text **model_texts; /* buckets by id; NULL until the first is asked for */
+    char inflight[32][132];          /* idempotency keys of starts that are being stored */
     uint64_t watch, tick;
     int opened;
 };

@@ -119,13 +119,12 @@ static void write_model_rest(const struct lathe_json_service *j, struct jw *w,
         jw_null(w, "claimed_accuracy");
 }
 
-void model_write(struct gym *gym, struct jw *w, const char *name,
-                 const struct lathe_model_info *model)
+void model_render(struct gym *gym, struct jw *w, const struct lathe_model_info *model,
+                  const struct lathe_json *f)
 {
     const struct lathe_json_service *j = gym->kit.json;
-    struct lathe_json *f = model_facts(gym, model);
 
-    jw_obj(w, name);
+    jw_obj(w, NULL);
     jw_str(w, "id", model->id);
     jw_str(w, "name", model->name);
     jw_str(w, "scenario", j->get_string(f, "scenario", ""));
@@ -136,7 +135,16 @@ void model_write(struct gym *gym, struct jw *w, const char *name,
     jw_num(w, "size_mb", rounded((double)model->size_bytes / 1e6, 1000));
     write_model_rest(j, w, model, f);
     jw_end_obj(w);
-    j->release(f);
+}
+
+void model_write(struct gym *gym, struct jw *w, const char *name,
+                 const struct lathe_model_info *model)
+{
+    const struct text *text = model_text(gym, model, NULL);
+
+    jw_raw(w, name, text != NULL ? text_get(text) : NULL);
+    if (text == NULL)
+        w->out->failed = 1;
 }
 
 const struct lathe_model_info *model_find(struct gym *gym, struct lathe_request *req)
@@ -153,12 +161,12 @@ const struct lathe_model_info *model_find(struct gym *gym, struct lathe_request 
 static int32_t answer_model(struct gym *gym, struct lathe_request *req,
                             const struct lathe_model_info *model)
 {
-    struct text body = {0};
-    struct jw w;
+    const struct text *text = model_text(gym, model, NULL);
+    int32_t st = LATHE_E_NOMEM;
 
-    jw_init(&w, &body);
-    model_write(gym, &w, NULL, model);
-    return api_send(&gym->kit, req, 200, &body);
+    if (text != NULL)
+        st = gym->kit.http->respond(req, 200, "application/json", text_get(text), text->len_bytes);
+    return st == LATHE_E_CANCELLED ? LATHE_OK : st;
 }
 
 /* ---- list, get, rename, delete ---- */
@@ -173,16 +181,11 @@ struct model_list {
 static int32_t list_one(void *user, const struct lathe_model_info *model)
 {
     struct model_list *l = user;
-    struct lathe_json *f;
-    int other;
+    const char *scenario = "";
 
-    if (l->scenario) {
-        f = model_facts(l->gym, model);
-        other = strcmp(l->gym->kit.json->get_string(f, "scenario", ""), l->scenario) != 0;
-        l->gym->kit.json->release(f);
-        if (other)
-            return 0;
-    }
+    if (l->scenario &&
+        (!model_text(l->gym, model, &scenario) || strcmp(scenario, l->scenario) != 0))
+        return 0;
     if (api_page_take(&l->page))
         model_write(l->gym, &l->w, NULL, model);
     return 0;
@@ -221,6 +224,7 @@ static void renamed(void *user, int32_t status, const struct lathe_model_info *m
 
     if (!model)
         model = gym->kit.models->get(gym->kit.models, park->arg);
+    model_texts_forget(gym, park->arg);
     if (status != LATHE_OK || !model)
         gym->kit.http->respond_error(park->req, status ? status : LATHE_E_NOT_FOUND, NULL, err);
     else
@@ -276,6 +280,7 @@ int32_t op_delete_model(void *self, struct lathe_request *req)
     if (!(park = api_park_new(&gym->kit, gym, req, model->id)))
         return LATHE_E_NOMEM;
     api_target_forget(&gym->kit, &gym->targets, park->arg);
+    model_texts_forget(gym, park->arg);
     st = gym->kit.models->remove(gym->kit.models, park->arg, deleted, park, api_park_drop, &err);
     if (st != LATHE_OK)
         gym->kit.http->set_error(req, &err);

@@ -69,6 +69,7 @@ static void gym_close(void *self)
     envs_close(gym);
     sessions_close(gym);
     scenarios_close(gym);
+    model_texts_close(gym);
     memset(gym, 0, sizeof *gym);
     free(gym);
 }
