@@ -15,6 +15,12 @@
 #define VIOLATIONS_MAX SCHEMA_VIOLATIONS_MAX
 #define INPUT_TEXT_MAX 4096
 
+/* What is wrong; the pointers belong to others. */
+struct fault {
+    const char *keyword, *message;
+    const json_t *path, *value, *limit;
+};
+
 /* A violation with everything it points to. */
 struct found {
     struct lathe_violation v;
@@ -28,6 +34,13 @@ struct findings {
     size_t n;
     int32_t status; /* of the answer: the first kind of fault decides */
 };
+
+static const struct fault missing = {.keyword = "required", .message = "is missing"};
+static const struct fault twice = {.keyword = "uniqueItems", .message = "is given twice"};
+static const struct fault unknown = {.keyword = "additionalProperties",
+                                     .message = "is not a parameter of this operation"};
+static const struct fault too_complex = {.keyword = "schema",
+                                         .message = "is too complex to be checked"};
 
 static void drop_findings(struct findings *f)
 {
@@ -54,10 +67,10 @@ static char *short_text(const json_t *value)
     return text;
 }
 
-/* keyword must be a constant. path may be NULL. */
-static void add_found(struct findings *f, int32_t status, const char *keyword, const char *where,
-                      const char *name, const json_t *path, const char *message,
-                      const json_t *value, const json_t *limit)
+/* Keeps copies of what fault points to, but for its keyword, which must be a constant. name and the
+ * members path, value and limit may be NULL. */
+static void add_found(struct findings *f, int32_t status, const char *where, const char *name,
+                      const struct fault *fault)
 {
     struct found *item;
     size_t at = 0;
@@ -69,8 +82,8 @@ static void add_found(struct findings *f, int32_t status, const char *keyword, c
     item->loc[at++] = mem_strdup(where);
     if (name != NULL)
         item->loc[at++] = mem_strdup(name);
-    for (size_t i = 0; i < json_array_size(path) && at < LOC_MAX; i++) {
-        const json_t *token = json_array_get(path, i);
+    for (size_t i = 0; i < json_array_size(fault->path) && at < LOC_MAX; i++) {
+        const json_t *token = json_array_get(fault->path, i);
 
         item->loc[at] = json_is_string(token) ? mem_strdup(json_string_value(token))
                                               : json_dup_text(token, 0, NULL);
@@ -78,11 +91,11 @@ static void add_found(struct findings *f, int32_t status, const char *keyword, c
             break;
         at++;
     }
-    item->message = mem_strdup(message);
-    item->input = short_text(value);
-    item->limit = short_text(limit);
+    item->message = mem_strdup(fault->message);
+    item->input = short_text(fault->value);
+    item->limit = short_text(fault->limit);
     item->v = (struct lathe_violation){.struct_size = sizeof item->v,
-                                       .keyword = keyword,
+                                       .keyword = fault->keyword,
                                        .loc = (const char *const *)item->loc,
                                        .message = item->message,
                                        .input_json = item->input,
@@ -94,11 +107,11 @@ static void add_found(struct findings *f, int32_t status, const char *keyword, c
 static void add_report(struct findings *f, int32_t status, const char *where, const char *name,
                        const struct schema_report *report)
 {
-    for (size_t i = 0; i < report->n; i++) {
-        const struct schema_violation *v = &report->items[i];
-
-        add_found(f, status, v->keyword, where, name, v->path, v->message, v->value, v->limit);
-    }
+    for (size_t i = 0; i < report->n; i++)
+        add_found(f, status, where, name,
+                  &(struct fault){report->items[i].keyword, report->items[i].message,
+                                  report->items[i].path, report->items[i].value,
+                                  report->items[i].limit});
 }
 
 static int32_t answer_findings(struct lathe_request *req, struct findings *f, const char *code)
@@ -204,8 +217,9 @@ static void check_value(struct findings *f, const struct http_param_spec *spec, 
         f->status = 503;
     } else if (schema_validate(spec->schema, value, &report) != LATHE_OK) {
         if (report.n == 0)
-            add_found(f, status, "schema", where_names[spec->where], spec->name, NULL,
-                      "could not be checked", value, NULL);
+            add_found(f, status, where_names[spec->where], spec->name,
+                      &(struct fault){
+                          .keyword = "schema", .message = "could not be checked", .value = value});
         add_report(f, status, where_names[spec->where], spec->name, &report);
     }
     schema_report_fini(&report);
@@ -227,8 +241,7 @@ static void check_param(struct lathe_request *req, struct findings *f,
         return;
     }
     if (spec->required) {
-        add_found(f, status, "required", where_names[spec->where], spec->name, NULL, "is missing",
-                  NULL, NULL);
+        add_found(f, status, where_names[spec->where], spec->name, &missing);
     } else if (spec->default_text != NULL && spec->where == PARAM_QUERY) {
         uint32_t name = request_store(req, spec->name, strlen(spec->name));
         uint32_t value = request_store(req, spec->default_text, strlen(spec->default_text));
@@ -292,14 +305,12 @@ static void check_query_names(struct lathe_request *req, struct findings *f)
 
         if (spec == NULL) {
             if (op->strict_query && !(op->is_ws && strcmp(name, "ticket") == 0))
-                add_found(f, op->query_status, "additionalProperties", "query", name, NULL,
-                          "is not a parameter of this operation", NULL, NULL);
+                add_found(f, op->query_status, "query", name, &unknown);
             continue;
         }
         for (uint32_t k = req->n_path_values; k < i; k++)
             if (strcmp(req->head + req->values[k].name, name) == 0) {
-                add_found(f, op->query_status, "uniqueItems", "query", name, NULL, "is given twice",
-                          NULL, NULL);
+                add_found(f, op->query_status, "query", name, &twice);
                 break;
             }
     }
@@ -351,7 +362,8 @@ static void check_json(struct lathe_request *req, struct findings *f)
         if (st == LATHE_E_NOMEM)
             f->status = 503;
         else
-            add_found(f, 422, "json_invalid", "body", NULL, NULL, err.text, NULL, NULL);
+            add_found(f, 422, "body", NULL,
+                      &(struct fault){.keyword = "json_invalid", .message = err.text});
         return;
     }
     if (req->op->body_schema == NULL)
@@ -363,7 +375,7 @@ static void check_json(struct lathe_request *req, struct findings *f)
     if (st == LATHE_E_NOMEM)
         f->status = 503;
     else if (st != LATHE_OK && report.n == 0)
-        add_found(f, 422, "schema", "body", NULL, NULL, "is too complex to be checked", NULL, NULL);
+        add_found(f, 422, "body", NULL, &too_complex);
     add_report(f, 422, "body", NULL, &report);
     schema_report_fini(&report);
 }
@@ -390,7 +402,7 @@ static int check_body(struct lathe_request *req, struct findings *f)
         return 1;
     if (req->body_len == 0) {
         if (op->body_required)
-            add_found(f, 422, "required", "body", NULL, NULL, "is missing", NULL, NULL);
+            add_found(f, 422, "body", NULL, &missing);
         return 1;
     }
     if (!type_accepted(req)) {

@@ -507,6 +507,7 @@ static int32_t add_op(const struct build *b, const char *path, enum http_method 
     struct contract *contract = b->contract;
     const char *id = json_member_string(place->value, "operationId", NULL);
     struct http_op **grown, *op;
+    size_t path_cap = strlen(b->mount->prefix) + strlen(path) + 1;
     char labels[160];
     int32_t st;
 
@@ -520,11 +521,11 @@ static int32_t add_op(const struct build *b, const char *path, enum http_method 
     op->mount = b->mount;
     op->method = method;
     op->id = mem_strdup(id);
-    op->path = mem_zalloc(1, strlen(b->mount->prefix) + strlen(path) + 1);
+    op->path = mem_zalloc(1, path_cap);
     st = op->id && op->path ? LATHE_OK
                             : fail(b->err, LATHE_E_NOMEM, "compile the contract: out of memory");
     if (st == LATHE_OK) {
-        strcpy(stpcpy(op->path, b->mount->prefix), path);
+        snprintf(op->path, path_cap, "%s%s", b->mount->prefix, path);
         st = fill_op(b, op, item, place);
     }
     if (st != LATHE_OK) {
