@@ -96,6 +96,14 @@ static int32_t reset(void *batch, uint32_t first, uint32_t count, const uint8_t 
     return LATHE_OK;
 }
 
+/* The pointer is volatile so that compilers do not remove the pair. */
+static void allocate(void)
+{
+    void *volatile memory = malloc(16);
+
+    free(memory);
+}
+
 /* The faults that show once per call. */
 static void misbehave(struct faulty *f, uint32_t first, const struct lathe_env_io *io)
 {
@@ -108,7 +116,7 @@ static void misbehave(struct faulty *f, uint32_t first, const struct lathe_env_i
     if (f->fault == FAULT_OTHERS && first > 0)
         io->reward[first - 1] = 0;
     if (f->fault == FAULT_ALLOCATE)
-        free(realloc(malloc(16), 64));
+        allocate();
     if (f->fault == FAULT_CRASH)
         *nowhere = 1;
     while (f->fault == FAULT_HANG)
