@@ -146,7 +146,7 @@ static int put_option(struct ctl *ctl, const char *name, const char *value)
 }
 
 /* Takes argv[*at] as an option; 0 after an error was printed. */
-static int take_option(struct ctl *ctl, char *const *argv, int argc, int *at)
+static int take_option(struct ctl *ctl, const char *const *argv, int argc, int *at)
 {
     const char *text = argv[*at] + 2, *equals = strchr(text, '=');
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
@@ -197,7 +197,7 @@ static int take_argument(struct ctl *ctl, const char *text)
     return 1;
 }
 
-int ctl_parse(struct ctl *ctl, int argc, char *const *argv)
+int ctl_parse(struct ctl *ctl, int argc, const char *const *argv)
 {
     int i, ok = 1, only_args = 0;
 

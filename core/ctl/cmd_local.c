@@ -177,6 +177,9 @@ static int show_end(const struct local *l)
     char took[32], speed[32];
 
     if (l->ctl->json) {
+        json_object_set_new(
+            l->last, "policy_sha256",
+            json_string(json_member_string(json_object_get(last, "artifact"), "sha256", "")));
         ctl_print_json(last);
         return CTL_OK;
     }

@@ -40,7 +40,27 @@ static json_t *copy_or_null(const json_t *object, const char *name)
     return value ? json_incref(value) : json_null();
 }
 
-/* The closing line of programs: figures of the last evaluation beside those of the run. */
+/* Hash of the policy that the run left, "" without one; equal for equal runs, here and with
+ * --local.
+ */
+static void put_policy_hash(struct ctl *ctl, const json_t *run, json_t *line)
+{
+    const char *id = json_member_string(run, "model_id", "");
+    json_t *model = NULL;
+    char path[400];
+
+    ctl_path("models", id, NULL, path);
+    ctl->is_quiet = 1;
+    if (!id[0] || ctl_call(ctl, "GET", path, NULL, &model) != CTL_OK)
+        model = NULL;
+    ctl->is_quiet = 0;
+    json_object_set_new(line, "policy_sha256",
+                        json_string(json_member_string(model, "sha256", "")));
+    json_decref(model);
+}
+
+/* The closing line of programs: figures of the last evaluation beside those of the run.
+ * checkpoint_sha256 is that of the checkpoint's file, which holds times too. */
 static json_t *summary(const json_t *run, int is_ok)
 {
     const json_t *result = json_object_get(run, "result");
@@ -59,7 +79,7 @@ static json_t *summary(const json_t *run, int is_ok)
     return line;
 }
 
-static int show_end(struct show *show, const json_t *run)
+static int show_end(struct ctl *ctl, struct show *show, const json_t *run)
 {
     const json_t *error = json_object_get(run, "error");
     const char *state = json_member_string(run, "state", "");
@@ -69,8 +89,9 @@ static int show_end(struct show *show, const json_t *run)
     json_t *line;
 
     show_clear(show);
-    if (show->ctl->json) {
+    if (ctl->json) {
         line = summary(run, is_ok);
+        put_policy_hash(ctl, run, line);
         ctl_print_json(line);
         json_decref(line);
     } else {
@@ -158,7 +179,7 @@ int ctl_watch_run(struct ctl *ctl, const char *id, int64_t seq)
     if (result == CTL_STREAM_INTERRUPTED)
         status = show_detached(&show, id);
     else if (is_final(run))
-        status = show_end(&show, run);
+        status = show_end(ctl, &show, run);
     else
         status = ctl_fail(ctl, "unreachable", "%s does not answer any more; %s may still run",
                           ctl->server, id);

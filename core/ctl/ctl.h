@@ -55,7 +55,7 @@ void ctl_usage(const struct ctl_command *command);            /* NULL: of the pr
 
 /* args.c */
 /* Reads the command line into ctl. CTL_OK, or CTL_USAGE after the error was printed. */
-int ctl_parse(struct ctl *ctl, int argc, char *const *argv);
+int ctl_parse(struct ctl *ctl, int argc, const char *const *argv);
 /* The last value of an option ("" for one without value), or def. */
 const char *ctl_value(const struct ctl *ctl, const char *name, const char *def);
 int ctl_has(const struct ctl *ctl, const char *name);

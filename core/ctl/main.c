@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     signal(SIGPIPE, SIG_IGN); /* a closed reader is a write that fails */
     log_set_level(LATHE_LOG_ERROR);
-    status = ctl_parse(&ctl, argc, argv);
+    status = ctl_parse(&ctl, argc, (const char *const *)argv);
     if (status == CTL_OK)
         status = run(&ctl);
     if (fflush(stdout) != 0 && status == CTL_OK)

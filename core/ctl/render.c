@@ -8,6 +8,10 @@
 
 #define BAR_WIDE 24
 #define BAR_NARROW 10
+/* The most columns that a part of the progress line takes. */
+#define SPEED_WIDTH 17
+#define LEFT_WIDTH 18
+#define RETURN_WIDTH 26
 #define PLOT_MAX 200 /* columns and lines */
 
 int render_width(const char *text)
@@ -119,20 +123,31 @@ static unsigned dot_at(int column, int line)
     return bit[column & 1][line & 3];
 }
 
-/* Marks the points and the way between neighbours; cell is [height][width]. */
+/* A value as a dot from the top, of lines in all. */
+static int line_of(double y, const double range[4], int lines)
+{
+    double share = range[3] > range[2] ? (y - range[2]) / (range[3] - range[2]) : 0.5;
+
+    return (int)((1 - share) * (lines - 1) + 0.5);
+}
+
+/* Marks column after column the straight way between neighbours; cell is [height][width]. */
 static void draw(const struct render_plot *plot, const double range[4], unsigned char *cell)
 {
-    int columns = plot->width * 2, lines = plot->height * 4, last = -1;
-    size_t i;
+    int columns = plot->width * 2, lines = plot->height * 4, last = -1, column, line, at, step;
+    size_t i = 0;
 
-    for (i = 0; i < plot->n; i++) {
-        double sx = range[1] > range[0] ? (plot->x[i] - range[0]) / (range[1] - range[0]) : 0;
-        double sy = range[3] > range[2] ? (plot->y[i] - range[2]) / (range[3] - range[2]) : 0.5;
-        int column = (int)(sx * (columns - 1) + 0.5);
-        int line = (int)((1 - sy) * (lines - 1) + 0.5), from = last < 0 ? line : last, at;
-        int step = from < line ? 1 : -1;
+    for (column = 0; plot->n && column < columns; column++) {
+        double x = range[0] + (range[1] - range[0]) * column / (columns - 1), y;
 
-        for (at = from; at != line + step; at += step)
+        while (i + 1 < plot->n && plot->x[i + 1] <= x)
+            i++;
+        y = plot->y[i];
+        if (i + 1 < plot->n && plot->x[i + 1] > plot->x[i])
+            y += (plot->y[i + 1] - y) * (x - plot->x[i]) / (plot->x[i + 1] - plot->x[i]);
+        line = line_of(y, range, lines);
+        step = last < line ? 1 : -1;
+        for (at = last < 0 || last == line ? line : last + step; at != line + step; at += step)
             cell[at / 4 * plot->width + column / 2] |= (unsigned char)dot_at(column, at);
         last = line;
     }
@@ -162,7 +177,7 @@ void render_plot(struct strbuf *out, const struct render_plot *given)
     }
     render_count(range[0], left);
     render_count(range[1], right);
-    strbuf_addf(out, "%13s%s%*s\n", "", left, plot.width - (int)strlen(left), right);
+    strbuf_addf(out, "%13s%s %*s\n", "", left, plot.width - (int)strlen(left) - 1, right);
 }
 
 /* ---- progress ---- */
@@ -214,10 +229,8 @@ void render_progress_line(struct strbuf *out, const struct render_progress *p, i
 {
     double share = p->total > 0 ? (double)p->current / (double)p->total : 0;
     char current[32], total[32], speed[32];
-    struct strbuf end;
     int room, from;
 
-    strbuf_init(&end);
     render_count((double)p->current, current);
     render_count((double)p->total, total);
     render_count(p->sps, speed);
@@ -227,15 +240,15 @@ void render_progress_line(struct strbuf *out, const struct render_progress *p, i
     } else {
         strbuf_adds(out, current);
     }
-    strbuf_addf(out, "  %s steps/s", speed);
-    add_left(&end, p);
-    if (p->has_latest)
-        strbuf_addf(out, "  return %.2f ", p->latest);
-    room = width - 1 - render_width(out->data) - render_width(end.data);
+    if (render_width(out->data) + SPEED_WIDTH < width)
+        strbuf_addf(out, "  %s steps/s", speed);
+    if (render_width(out->data) + LEFT_WIDTH < width)
+        add_left(out, p);
+    if (!p->has_latest || render_width(out->data) + RETURN_WIDTH >= width)
+        return;
+    strbuf_addf(out, "  return %.2f ", p->latest);
+    room = width - 1 - render_width(out->data);
     from = p->n_spark > room ? p->n_spark - room : 0;
     if (room > 0)
         render_spark(out, p->spark + from, p->n_spark - from, is_utf8);
-    if (room >= 0)
-        strbuf_add(out, end.data, end.len_bytes);
-    strbuf_fini(&end);
 }
