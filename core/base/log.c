@@ -228,6 +228,13 @@ void log_event(int32_t level, const char *module, const char *msg,
     strbuf_fini(&line);
 }
 
+void log_write(const char *lines, size_t len_bytes)
+{
+    pthread_mutex_lock(&state.lock);
+    (void)!io_write_all(state.fd, lines, len_bytes, NULL);
+    pthread_mutex_unlock(&state.lock);
+}
+
 static int open_file(const char *path)
 {
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);

@@ -25,6 +25,9 @@ int log_level_parse(const char *name, int32_t *level); /* 1 on success */
 /* Writes one event; module is a constant such as "http" or a plugin id. Thread: [any]. */
 void log_event(int32_t level, const char *module, const char *msg,
                const struct lathe_field *const *fields);
+/* Writes complete lines as they are, without folding and without keeping them for crash reports.
+ * Thread: [any]. */
+void log_write(const char *lines, size_t len_bytes);
 /* Copies the last lines (at most 64) as text into out; returns bytes. For crash reports. */
 size_t log_tail(char *out, size_t cap);
 

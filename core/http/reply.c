@@ -226,19 +226,6 @@ static void count_op(struct http_server *server, struct http_op *op, int32_t sta
     }
 }
 
-static void log_access(const struct lathe_request *req, int64_t ns)
-{
-    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
-
-    log_info("request", F_STR("request_id", req->id), F_STR("client", req->client),
-             F_STR("method", names[req->method]),
-             F_STR("path", req->path ? req->head + req->path : ""),
-             F_STR("surface", req->surface ? req->surface->name : NULL),
-             F_STR("operation", req->op ? req->op->id : NULL), F_INT("status", req->status),
-             F_INT("bytes", req->sent_bytes), F_INT("us", ns / 1000),
-             F_STR("subject", req->identity.subject));
-}
-
 void reply_done(struct lathe_request *req, uint64_t body_bytes)
 {
     struct http_server *server = req->server;
@@ -254,7 +241,7 @@ void reply_done(struct lathe_request *req, uint64_t body_bytes)
         http_metric_observe_ns(server->m_core_latency, ns);
     }
     if (server->cfg.access_log && !req->no_log)
-        log_access(req, ns);
+        access_log_add(&server->access_log, req, ns);
     if (conn != NULL)
         conn_answered(conn);
 }

@@ -340,6 +340,8 @@ int32_t http_server_open(struct event_base *base, const struct http_config *cfg,
         st = make_metrics(server, err);
     if (st == LATHE_OK)
         st = make_events(server, err);
+    if (st == LATHE_OK)
+        st = access_log_open(&server->access_log, base);
     for (size_t i = 0; st == LATHE_OK && i < cfg->n_listeners; i++)
         st = add_listener(server, &cfg->listeners[i], err);
     if (st != LATHE_OK)
@@ -657,6 +659,7 @@ void http_server_close(struct http_server *server)
         event_free(server->tick);
     if (server->kick != NULL)
         event_free(server->kick);
+    access_log_close(&server->access_log);
     if (server->deflate_ready)
         deflateEnd(&server->deflate);
     http_metrics_free(server->metrics);

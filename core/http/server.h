@@ -10,6 +10,7 @@
 
 #include "core/http/auth.h"
 #include "core/http/contract.h"
+#include "core/http/access_log.h"
 #include "core/http/http.h"
 #include "core/http/metrics.h"
 
@@ -50,6 +51,7 @@ struct http_listener {
 struct http_server {
     struct event_base *base;
     struct http_config cfg; /* lists owned */
+    struct access_log access_log;
     struct http_listener *listeners[HTTP_LISTENERS_MAX];
     size_t n_listeners;
     struct http_mount *mounts[HTTP_SURFACES_MAX];
