@@ -254,7 +254,7 @@ static void route_docs(struct lathe_request *req)
         return;
     }
     if (snprintf(rel, sizeof rel, "swagger-ui/%s", path + 6) >= (int)sizeof rel ||
-        !files_serve(req, req->server->cfg.www_dir, rel))
+        !files_serve(req, req->server->cfg.www_dir, rel, "public, max-age=3600"))
         (void)problem_simple(req, 404, "not_found", "Not Found");
 }
 
@@ -283,8 +283,32 @@ static void route_redoc(struct lathe_request *req)
         return;
     }
     if (snprintf(rel, sizeof rel, "redoc/%s", path + 7) >= (int)sizeof rel ||
-        !files_serve(req, req->server->cfg.www_dir, rel))
+        !files_serve(req, req->server->cfg.www_dir, rel, "public, max-age=3600"))
         (void)problem_simple(req, 404, "not_found", "Not Found");
+}
+
+/* Pages of surfaces below www_dir/ui, one folder each; a folder stands for its index.html. */
+static void route_ui(struct lathe_request *req)
+{
+    const char *path = req->head + req->path;
+    size_t len = strlen(path);
+    char rel[512], location[512];
+
+    if (path[len - 1] == '/' &&
+        snprintf(rel, sizeof rel, "%sindex.html", path + 1) < (int)sizeof rel &&
+        files_serve(req, req->server->cfg.www_dir, rel, "no-cache"))
+        return;
+    if (files_serve(req, req->server->cfg.www_dir, path + 1, "no-cache"))
+        return;
+    if (strstr(path, "..") == NULL &&
+        snprintf(rel, sizeof rel, "%s/index.html", path + 1) < (int)sizeof rel &&
+        asset_exists(req, rel) &&
+        snprintf(location, sizeof location, "%s/", path) < (int)sizeof location) {
+        (void)reply_add_header(req, "Location", location);
+        (void)reply_send(req, 308, NULL, NULL, 0);
+        return;
+    }
+    (void)problem_simple(req, 404, "not_found", "Not Found");
 }
 
 static const struct http_core_route routes[] = {
@@ -292,6 +316,7 @@ static const struct http_core_route routes[] = {
     {"/-/ready", 0, 0, route_ready},   {"/-/plugins", 0, 1, route_plugins},
     {"/metrics", 0, 1, route_metrics}, {"/openapi.json", 0, 0, route_openapi},
     {"/docs", 1, 0, route_docs},       {"/redoc", 1, 0, route_redoc},
+    {"/ui", 1, 0, route_ui},
 };
 
 const struct http_core_route *core_route_find(const char *path)

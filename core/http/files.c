@@ -94,7 +94,7 @@ static void send_file(struct lathe_request *req, int fd, const char *rel, int64_
     reply_done(req, (uint64_t)size);
 }
 
-int files_serve(struct lathe_request *req, const char *root, const char *rel)
+int files_serve(struct lathe_request *req, const char *root, const char *rel, const char *cache)
 {
     const char *known = request_header(req, HDR_IF_NONE_MATCH);
     struct stat info;
@@ -106,7 +106,7 @@ int files_serve(struct lathe_request *req, const char *root, const char *rel)
     snprintf(etag, sizeof etag, "\"%llx-%llx\"", (unsigned long long)info.st_mtime,
              (unsigned long long)info.st_size);
     (void)reply_add_header(req, "ETag", etag);
-    (void)reply_add_header(req, "Cache-Control", "public, max-age=3600");
+    (void)reply_add_header(req, "Cache-Control", cache);
     if (known != NULL && (strcmp(known, "*") == 0 || strstr(known, etag) != NULL)) {
         close(fd);
         (void)reply_send(req, 304, NULL, NULL, 0);

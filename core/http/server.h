@@ -92,8 +92,9 @@ enum cors_verdict cors_judge(const struct lathe_request *req);
 int cors_host_allowed(const struct lathe_request *req);
 void cors_preflight(struct lathe_request *req);
 
-/* files.c: serves www_dir/rel with ETag and sendfile. 0 when there is no such file. */
-int files_serve(struct lathe_request *req, const char *root, const char *rel);
+/* files.c: serves root/rel with ETag, sendfile and cache as Cache-Control. 0 when there is no such
+ * file. */
+int files_serve(struct lathe_request *req, const char *root, const char *rel, const char *cache);
 
 /* gzip.c */
 int gzip_accepted(const char *accept_encoding);

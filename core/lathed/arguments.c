@@ -11,7 +11,7 @@ const char *const arguments_help =
     "  --config FILE        configuration (default: built-in defaults)\n"
     "  --data DIR           directory for everything the server keeps, instead of paths.data\n"
     "  --listen ADDR:PORT   the only listener, with all surfaces; port 0 picks a free one\n"
-    "  --www DIR            assets of the API browser, instead of paths.www\n"
+    "  --www DIR            pages and assets for browsers, instead of paths.www\n"
     "  --insecure           allow --listen off loopback without authentication\n"
     "  --check              say what is wrong with the configuration, and end\n"
     "  --token NAME         make a bearer token, print it, and end (the server must not run)\n"

@@ -174,10 +174,16 @@ static int32_t www_dir(const struct config_group *paths, const struct arguments 
     out[0] = '\0';
     if (given[0] != '\0')
         return absolute(given, out, err);
-    if ((st = path_join(dir, sizeof dir, self, LATHED_WWW_RELPATH, err)) != LATHE_OK)
-        return st;
-    if (realpath(dir, real) != NULL)
+    /* beside the build's programs, or where it was installed */
+    for (const char *const *rel = (const char *const[]){"../www", LATHED_WWW_RELPATH, NULL};
+         *rel != NULL; rel++) {
+        if ((st = path_join(dir, sizeof dir, self, *rel, err)) != LATHE_OK)
+            return st;
+        if (realpath(dir, real) == NULL)
+            continue;
         snprintf(out, SETTINGS_PATH_MAX, "%s", real);
+        break;
+    }
     return LATHE_OK;
 }
 

@@ -60,7 +60,8 @@ static const struct lathe_option *const paths_options[] = {
     LATHE_OPTION_STRING("plugin_config", "", 4096,
                         "Directory of <plugin>.conf files; empty: plugins.d beside this file."),
     LATHE_OPTION_STRING("www", "", 4096,
-                        "Directory of the API browser assets; empty: the built-in page."),
+                        "Directory of what browsers get: ui, swagger-ui, redoc; empty: www beside "
+                        "the programs, or the installed one."),
     LATHE_OPTION_STRING("worker", "", 4096, "The lathe-worker program; empty: beside lathed."),
     NULL};
 
