@@ -104,6 +104,7 @@ static void memory_close(void *self)
     for (size_t i = 0; i < m->n_series; i++)
         mem_series_fini(&m->series[i]);
     free(m->series);
+    mem_ts_fini(m);
     free(m);
 }
 
@@ -136,6 +137,11 @@ static int32_t memory_commit(void *self, struct lathe_error *err)
 
     if (!m->in_group)
         return storage_fail(err, LATHE_E_CONFLICT, "no group is open");
+    if (mem_ts_commit(m, err) != LATHE_OK) {
+        m->in_group = 0;
+        mem_undo_to(m, 0);
+        return LATHE_E_NOMEM;
+    }
     m->in_group = 0;
     mem_undo_forget(m);
     return LATHE_OK;
@@ -146,6 +152,7 @@ static void memory_rollback(void *self)
     struct mem_storage *m = self;
 
     m->in_group = 0;
+    m->n_staged = 0;
     mem_undo_to(m, 0);
 }
 

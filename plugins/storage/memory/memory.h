@@ -4,7 +4,7 @@
 #ifndef STORAGE_MEMORY_H
 #define STORAGE_MEMORY_H
 
-#include "plugins/storage/common/storage_common.h"
+#include "plugins/storage/common/ts_common.h"
 
 struct mem_doc {
     char *id, *json;
@@ -60,6 +60,16 @@ struct mem_undo {
 #define UNDO_COUNTER 1u
 #define UNDO_SERIES 2u
 
+/* One series of telemetry: points and buckets, each sorted by time. */
+struct mem_ts {
+    char *name;
+    int64_t keep_us[TS_LEVELS + 1];
+    struct lathe_ts_latest latest;
+    size_t n, cap, n_buckets[TS_LEVELS], cap_buckets[TS_LEVELS];
+    struct lathe_ts_point *points;
+    struct lathe_ts_bucket *buckets[TS_LEVELS];
+};
+
 struct mem_storage {
     struct mem_collection **collections;
     size_t n_collections;
@@ -71,6 +81,11 @@ struct mem_storage {
     size_t n_undo, cap_undo;
     uint64_t next_revision;
     int in_group;
+    struct mem_ts *ts; /* sorted by number */
+    size_t n_ts;
+    uint64_t last_ts;
+    struct ts_item *staged; /* points of the open group */
+    size_t n_staged, cap_staged;
 };
 
 /* memory.c: undo */
@@ -104,5 +119,36 @@ int32_t mem_scan(struct mem_storage *m, const struct lathe_storage_query *q,
 extern const struct lathe_storage_timeseries mem_timeseries;
 void mem_series_restore(struct mem_storage *m, struct mem_undo *undo);
 void mem_series_fini(struct mem_series *series);
+
+/* mem_telemetry.c */
+int32_t mem_ts_series_open(void *self, const char *const *names, uint32_t n_names, uint64_t *ids,
+                           struct lathe_error *err);
+int32_t mem_ts_series_remove(void *self, uint64_t series, struct lathe_error *err);
+int32_t mem_ts_series_each(void *self, const char *prefix,
+                           int32_t (*visit)(void *user, const char *name, uint64_t series),
+                           void *user, struct lathe_error *err);
+int32_t mem_ts_retain(void *self, uint64_t series, const struct lathe_ts_retention *retention,
+                      struct lathe_error *err);
+int32_t mem_ts_ingest(void *self, const struct lathe_ts_batch *batch, uint32_t *failed_point,
+                      struct lathe_error *err);
+/* Stores what the group ingested. On NOMEM some points may be in: they come again, or never. */
+int32_t mem_ts_commit(struct mem_storage *m, struct lathe_error *err);
+int32_t mem_ts_erase(void *self, uint64_t series, int64_t first_us, int64_t end_us,
+                     struct lathe_error *err);
+int32_t mem_ts_maintain(void *self, int64_t now_us, uint32_t *wait_ms, struct lathe_error *err);
+struct mem_ts *mem_ts_find(const struct mem_storage *m, uint64_t series);
+/* Position of the first point, or bucket, that is not before t. */
+size_t mem_ts_point_at(const struct mem_ts *ts, int64_t t);
+size_t mem_ts_bucket_at(const struct mem_ts *ts, uint32_t level, int64_t t);
+void mem_ts_fini(struct mem_storage *m);
+
+/* mem_ts_read.c */
+int32_t mem_ts_points(void *self, const struct lathe_ts_query *query, lathe_ts_visit_points visit,
+                      void *user, struct lathe_ts_result *result, struct lathe_error *err);
+int32_t mem_ts_buckets(void *self, const struct lathe_ts_query *query, lathe_ts_visit_buckets visit,
+                       void *user, struct lathe_ts_result *result, struct lathe_error *err);
+int32_t mem_ts_latest(void *self, const uint64_t *series, uint32_t n_series,
+                      struct lathe_ts_latest *out, struct lathe_error *err);
+int32_t mem_ts_stats(void *self, struct lathe_ts_stats *out, struct lathe_error *err);
 
 #endif
