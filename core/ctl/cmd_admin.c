@@ -1,11 +1,17 @@
 /* Tokens and the state of the server. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/base/io.h"
 #include "core/base/mem.h"
 #include "core/ctl/ctl.h"
 #include "core/json/json.h"
+
+#define LOG_MAX (16u << 20)
 
 /* ---- tokens ---- */
 
@@ -37,6 +43,47 @@ static void take_token(void *user, const char *line)
     json_decref(answer);
 }
 
+/* What the server program says to people: its plain lines, not its log. 1 when it said something.
+ */
+static int pass_on(const char *file)
+{
+    char *text = NULL, *save = NULL, *line;
+    size_t len = 0;
+    int said = 0;
+
+    if (io_read_file(file, LOG_MAX, &text, &len, NULL) != LATHE_OK)
+        return 0;
+    for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (line[0] == '{')
+            continue;
+        fprintf(stderr, "%s\n", line);
+        said = 1;
+    }
+    mem_free(text);
+    return said;
+}
+
+/* Runs lathed with its log in a temporary file. */
+static int run_server_program(struct ctl *ctl, struct ctl_child *child)
+{
+    const char *tmp = getenv("TMPDIR");
+    char log[CTL_PATH_MAX];
+    int fd, code, said;
+
+    snprintf(log, sizeof log, "%.4000s/lathectl-XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
+    if ((fd = mkostemp(log, O_CLOEXEC)) < 0)
+        return ctl_fail(ctl, "io", "%s cannot be written", log);
+    close(fd);
+    child->stderr_path = log;
+    code = ctl_child_run(ctl, child, NULL);
+    said = code != 0 && pass_on(log);
+    unlink(log);
+    if (code == 0)
+        return CTL_OK;
+    return ctl_fail(ctl, "token_failed", "no token was made%s",
+                    said ? "" : "; lathed ended without a reason");
+}
+
 /* The server program makes the token in its data directory: how the first one comes about. */
 static int create_in_data(struct ctl *ctl)
 {
@@ -66,13 +113,10 @@ static int create_in_data(struct ctl *ctl)
         argv[n++] = "--config";
         argv[n++] = ctl_value(ctl, "config", "");
     }
-    code = !scopes.len_bytes                 ? CTL_USAGE
-           : !ctl_program("lathed", program) ? CTL_FAILED
-           : ctl_child_run(ctl, &child, NULL) == 0
-               ? CTL_OK
-               : ctl_fail(ctl, "token_failed",
-                          "no token was made; does the server run? Then make "
-                          "it there: lathectl tokens create --token TOKEN");
+    if (!scopes.len_bytes)
+        code = CTL_USAGE;
+    else
+        code = ctl_program("lathed", program) ? run_server_program(ctl, &child) : CTL_FAILED;
     strbuf_fini(&scopes);
     return code;
 }

@@ -258,7 +258,10 @@ class Tokens(unittest.TestCase):
             config = os.path.join(folder, "guarded.conf")
             with open(config, "w", encoding="utf-8") as f:
                 f.write(GUARDED)
-            admin = ctl("tokens", "create", "--name", "ops", "--data", folder, "--config", config)[0].strip()
+            admin, err = ctl("tokens", "create", "--name", "ops", "--data", folder, "--config", config)
+            admin = admin.strip()
+            self.assertEqual(err, "")
+            self.assertIn("no scope", ctl("tokens", "create", "--data", folder, "--scope", "bad", code=1)[1])
             self.assertTrue(admin.startswith("lathe_"))
             with Server(BUILD, data=folder, config=GUARDED) as guarded:
                 url = f"http://127.0.0.1:{guarded.port}"
@@ -272,7 +275,7 @@ class Tokens(unittest.TestCase):
                 self.assertIn("eyes", ctl("tokens", "list", "--token", admin, url=url)[0])
                 self.assertIn("revoked", ctl("tokens", "revoke", made["id"], "--token", admin, url=url)[0])
                 ctl("list", "--token", made["token"], code=1, url=url)
-                ctl("tokens", "create", "--data", folder, code=1, url=url)  # the server has the directory
+                self.assertIn(folder, ctl("tokens", "create", "--data", folder, code=1, url=url)[1])  # in use
 
 
 if __name__ == "__main__":
