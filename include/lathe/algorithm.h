@@ -46,7 +46,8 @@ struct lathe_obs {
     uint32_t struct_size, first, count, reserved0;
     const void *obs;
     const uint8_t *mask; /* NULL = everything allowed */
-    uint64_t sample_key, sample_index; /* SAMPLE: the draw of row i is a function of (key, index + i) */
+    /* SAMPLE: the draw of row i is a function of (sample_key, sample_index + i - first). */
+    uint64_t sample_key, sample_index;
 };
 
 #define LATHE_ACT_EXPLORE 0 /* training: draws belong to the run and are recorded */

@@ -83,7 +83,8 @@ static int32_t bandit_act(void *self, const struct lathe_obs *obs, uint32_t mode
         if (mode == LATHE_ACT_EXPLORE) /* a draw is a function of (seed, use, row, step) */
             lathe_philox(b->seed, LATHE_STREAM_ACTION, i, b->steps, 0, draw);
         else
-            lathe_philox(obs->sample_key, LATHE_STREAM_ACTION, 0, obs->sample_index + i, 0, draw);
+            lathe_philox(obs->sample_key, LATHE_STREAM_ACTION, 0,
+                         obs->sample_index + i - obs->first, 0, draw);
         if (mode != LATHE_ACT_GREEDY && (double)draw[0] / 4294967296.0 < b->epsilon)
             action = draw[1] % b->n_act;
         chosen[i] = (int32_t)action + b->act_start;
