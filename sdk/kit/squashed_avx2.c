@@ -1,0 +1,4 @@
+/* Squashed Gaussians compiled for avx2; see squashed.inc. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lathe-lint: kernel */
+#include "squashed.inc"
