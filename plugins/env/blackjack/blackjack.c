@@ -7,11 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/env/blackjack/model.h"
+
 enum { P_SUM, P_ACE, P_CARDS, D_SHOWN, D_SUM, D_ACE, D_CARDS, N_VARS };
 
 struct blackjack {
     struct env_base base;
     int sab, natural;
+    struct lathe_env_model model;
+    struct blackjack_dealer dealer;
     struct lathe_space obs, act, parts[3];
     const struct lathe_space *children[4];
 };
@@ -179,8 +183,28 @@ static const struct lathe_env_render render_table = {sizeof render_table, 0, ren
 static const struct lathe_env_describe describe_table = {sizeof describe_table, 2, actions,
                                                          state_json, NULL};
 
+static uint32_t model_transitions(void *batch, uint32_t state, uint32_t action,
+                                  struct lathe_outcome *out, uint32_t cap)
+{
+    const struct blackjack *b = batch;
+    const double natural_pays = b->sab ? 1.0 : b->natural ? 1.5 : 0.0;
+
+    if (state >= BLACKJACK_STATES || action > 1u)
+        return 0;
+    return action == 1 ? blackjack_hits(state, out, cap)
+                       : blackjack_sticks(&b->dealer, b->sab, natural_pays, state, out, cap);
+}
+
+static uint32_t model_start(void *batch, struct lathe_outcome *out, uint32_t cap)
+{
+    (void)batch;
+    return blackjack_deals(out, cap);
+}
+
 static const void *blackjack_extension(void *batch, const char *id)
 {
+    if (strcmp(id, LATHE_ENV_MODEL) == 0)
+        return &((struct blackjack *)batch)->model;
     if (strcmp(id, LATHE_ENV_RENDER) == 0)
         return &render_table;
     if (strcmp(id, LATHE_ENV_DESCRIBE) == 0)
@@ -203,6 +227,9 @@ static int32_t blackjack_open(const struct lathe_env_args *args, struct lathe_er
     }
     b->sab = args->params->get_bool(args->params, "sab");
     b->natural = args->params->get_bool(args->params, "natural");
+    blackjack_dealer_init(&b->dealer);
+    b->model = (struct lathe_env_model){sizeof b->model,   BLACKJACK_STATES, 2, 0,
+                                        model_transitions, model_start};
     for (uint32_t k = 0; k < 3; k++) {
         b->parts[k] = env_discrete(sizes[k], 4 * k);
         b->children[k] = &b->parts[k];
@@ -213,7 +240,7 @@ static int32_t blackjack_open(const struct lathe_env_args *args, struct lathe_er
     b->obs.children = b->children;
     b->act = env_discrete(2, 0);
     b->base.spec.id = "Blackjack-v1";
-    b->base.spec.flags = LATHE_ENV_STOCHASTIC;
+    b->base.spec.flags = LATHE_ENV_STOCHASTIC | LATHE_ENV_FINITE;
     b->base.spec.obs_stride = 12;
     b->base.spec.act_stride = 4;
     b->base.spec.obs = &b->obs;

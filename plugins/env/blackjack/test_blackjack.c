@@ -67,6 +67,73 @@ static void hitting_on_after_a_bust_stays_inside_the_space(void **state)
     testkit_close(&kit);
 }
 
+static void the_model_has_the_known_values(void **state)
+{
+    static const char *const plain[] = {"sab", "false", NULL};
+    static const char *const pays[] = {"sab", "false", "natural", "true", NULL};
+    struct testkit kit;
+    double book, draw;
+
+    (void)state;
+    assert_int_equal(testkit_open(&kit, "blackjack", "Blackjack-v1", 1, NULL, NULL), LATHE_OK);
+    book = check_value(&kit, 30, 0);
+    assert_true(fabs(book - -0.04311) < 5e-6);
+    assert_true(fabs(check_value(&kit, 30, 1) - -0.393) < 2e-3);
+    testkit_close(&kit);
+    assert_int_equal(testkit_open(&kit, "blackjack", "Blackjack-v1", 1, plain, NULL), LATHE_OK);
+    draw = check_value(&kit, 30, 0);
+    testkit_close(&kit);
+    assert_int_equal(testkit_open(&kit, "blackjack", "Blackjack-v1", 1, pays, NULL), LATHE_OK);
+    /* a natural that wins pays half a point more; under the book's rule it also wins draws */
+    assert_true(draw < book && check_value(&kit, 30, 0) > draw);
+    testkit_close(&kit);
+}
+
+static uint32_t state_of(const struct testkit *kit, uint32_t row)
+{
+    const int32_t *obs = (const int32_t *)kit->obs + 3 * row;
+
+    return (uint32_t)((obs[0] * 11 + obs[1]) * 2 + obs[2]);
+}
+
+/* Hits of the batch against the model: what is reached is listed, and the mean reward agrees. */
+static void the_model_lists_what_happens(void **state)
+{
+    enum { ROWS = 512 };
+    const struct lathe_env_model *model;
+    struct lathe_outcome out[10];
+    struct testkit kit;
+    double got = 0, expected = 0;
+
+    (void)state;
+    assert_int_equal(testkit_open(&kit, "blackjack", "Blackjack-v1", ROWS, NULL, NULL), LATHE_OK);
+    model = kit.env->extension(kit.batch, LATHE_ENV_MODEL);
+    assert_int_equal(model->transitions(kit.batch, model->n_states, 0, out, 10), 0);
+    assert_int_equal(model->transitions(kit.batch, 0, 2, out, 10), 0);
+    for (uint32_t seed = 0; seed < 40; seed++) {
+        uint32_t from[ROWS];
+        testkit_reset(&kit, (uint64_t)seed * ROWS);
+        for (uint32_t i = 0; i < ROWS; i++) {
+            from[i] = state_of(&kit, i);
+            ((int32_t *)kit.act)[i] = 1;
+        }
+        assert_int_equal(kit.env->step(kit.batch, 0, ROWS, &kit.io), LATHE_OK);
+        for (uint32_t i = 0; i < ROWS; i++) {
+            uint32_t seen = 0;
+            assert_int_equal(model->transitions(kit.batch, from[i], 1, out, 10), 10);
+            for (uint32_t k = 0; k < 10; k++) {
+                expected += out[k].probability * out[k].reward;
+                seen += out[k].next_state == state_of(&kit, i) &&
+                        out[k].terminated == kit.terminated[i];
+            }
+            assert_true(seen > 0);
+            got += (double)kit.reward[i];
+        }
+    }
+    assert_true(fabs(got - expected) / (40.0 * ROWS) < 0.01);
+    testkit_close(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,6 +143,8 @@ int main(void)
         cmocka_unit_test(blackjack_v1_snapshot_continues_bit_identically),
         cmocka_unit_test(blackjack_v1_refuses_a_bad_action),
         cmocka_unit_test(hitting_on_after_a_bust_stays_inside_the_space),
+        cmocka_unit_test(the_model_has_the_known_values),
+        cmocka_unit_test(the_model_lists_what_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

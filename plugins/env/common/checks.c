@@ -333,8 +333,8 @@ static double backup(const struct testkit *kit, const struct lathe_env_model *mo
     double best = -INFINITY, sum = 0;
 
     for (uint32_t a = 0; a < model->n_actions; a++) {
-        struct lathe_outcome out[8];
-        const uint32_t n = model->transitions(kit->batch, s, a, out, 8);
+        struct lathe_outcome out[16];
+        const uint32_t n = model->transitions(kit->batch, s, a, out, 16);
         double q = 0;
         for (uint32_t k = 0; k < n; k++)
             q += out[k].probability *
