@@ -60,7 +60,7 @@ static void put_policy_hash(struct ctl *ctl, const json_t *run, json_t *line)
 }
 
 /* The closing line of programs: figures of the last evaluation beside those of the run.
- * checkpoint_sha256 is that of the checkpoint's file, which holds times too. */
+ * checkpoint_sha256 is that of the weights, as without a server: equal for equal runs. */
 static json_t *summary(const json_t *run, int is_ok)
 {
     const json_t *result = json_object_get(run, "result");
@@ -71,8 +71,8 @@ static json_t *summary(const json_t *run, int is_ok)
         "eval_std_return", copy_or_null(eval, "std_return"), "eval_episodes",
         copy_or_null(eval, "episodes"), "env_steps", copy_or_null(result, "env_steps"), "sps",
         copy_or_null(result, "sps"), "wall_seconds", copy_or_null(run, "active_seconds"),
-        "checkpoint_sha256", copy_or_null(json_object_get(run, "checkpoint"), "sha256"), "model_id",
-        copy_or_null(run, "model_id"), "seed", copy_or_null(run, "seed"));
+        "checkpoint_sha256", copy_or_null(json_object_get(run, "checkpoint"), "weights_sha256"),
+        "model_id", copy_or_null(run, "model_id"), "seed", copy_or_null(run, "seed"));
 
     if (line && !is_ok)
         json_object_set_new(line, "error", copy_or_null(run, "error"));

@@ -298,7 +298,8 @@ int32_t jobs_checkpoints(struct jobs *jobs, const char *id, lathe_checkpoint_vis
                                                    (uint64_t)json_member_int(c, "current", 0),
                                                    (uint64_t)json_member_int(c, "size_bytes", 0),
                                                    json_member_int(c, "created_ms", 0),
-                                                   eval != NULL ? eval : "null"};
+                                                   eval != NULL ? eval : "null",
+                                                   json_member_string(c, "weights_sha256", "")};
         int32_t more = visit(user, &info);
         mem_free(eval);
         if (more != 0)

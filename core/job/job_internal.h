@@ -101,7 +101,7 @@ struct jobs {
 
 /* job_record.c */
 struct job *job_new(struct jobs *jobs, const char *id);
-void job_free(void *job);
+void job_free(void *arg);
 void job_link(struct job *job); /* into the list and the index; order must be set */
 void job_unlink(struct job *job);
 json_t *job_to_json(const struct job *job);
@@ -143,7 +143,7 @@ uint32_t jobs_queued(const struct jobs *jobs);
 void job_clock_stop(struct job *job);
 
 /* job_frames.c */
-void job_on_frame(void *job, const struct link_frame *frame);
+void job_on_frame(void *user, const struct link_frame *frame);
 
 /* job_finish.c */
 void job_finish(struct job *job);

@@ -239,6 +239,7 @@ static void info_checkpoint(struct job *job)
     job->info.checkpoint_id = json_member_string(last, "id", "");
     job->info.checkpoint_path = json_member_string(last, "path", "");
     job->info.checkpoint_sha256 = json_member_string(last, "sha256", "");
+    job->info.checkpoint_weights_sha256 = json_member_string(last, "weights_sha256", "");
 }
 
 const struct lathe_job_info *job_info(struct job *job)

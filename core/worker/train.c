@@ -142,13 +142,11 @@ static int32_t evaluate(struct trainer *t, uint32_t episodes, int is_final, stru
     return st;
 }
 
-/* Evaluation within the run; a new best one is kept as a checkpoint. */
-static int32_t evaluate_between(struct trainer *t, struct lathe_error *err)
+/* A new best evaluation is kept as a checkpoint. */
+static int32_t keep_best(struct trainer *t, struct lathe_error *err)
 {
-    int32_t st = evaluate(t, t->job->eval.episodes, 0, err);
-
-    if (st != LATHE_OK || (t->has_best && t->last_eval.mean <= t->best_mean))
-        return st;
+    if (t->has_best && t->last_eval.mean <= t->best_mean)
+        return LATHE_OK;
     t->has_best = 1;
     t->best_mean = t->last_eval.mean;
     t->best_current = t->c.current;
@@ -156,6 +154,27 @@ static int32_t evaluate_between(struct trainer *t, struct lathe_error *err)
     if (!t->job->checkpoint_best || t->c.current == 0)
         return LATHE_OK;
     return train_save(t, "best", err);
+}
+
+/* Evaluation within the run. */
+static int32_t evaluate_between(struct trainer *t, struct lathe_error *err)
+{
+    int32_t st = evaluate(t, t->job->eval.episodes, 0, err);
+
+    return st == LATHE_OK ? keep_best(t, err) : st;
+}
+
+/* Evaluation of what the run ends with; it stands for the one within the run that was due with the
+ * last step and would have played the same episodes. */
+static int32_t evaluate_end(struct trainer *t, enum outcome *outcome, struct lathe_error *err)
+{
+    int32_t st = evaluate(t, t->job->eval.final_episodes, 1, err);
+
+    if (st != LATHE_OK || !t->is_eval_left)
+        return st;
+    if (*outcome == COMPLETED && t->last_eval.target >= t->job->target_value)
+        *outcome = TARGET;
+    return keep_best(t, err);
 }
 
 static int crossed(uint64_t before, uint64_t now, uint64_t interval)
@@ -271,7 +290,10 @@ static int32_t one_round(struct trainer *t, enum outcome *outcome, struct lathe_
     if (st != LATHE_OK)
         return st;
     t->train_ns += clock_mono_ns() - start_ns;
-    if (crossed(before, t->c.current, t->job->eval.interval)) {
+    t->is_eval_left = crossed(before, t->c.current, t->job->eval.interval) &&
+                      t->c.current >= t->job->total &&
+                      t->job->eval.episodes == t->job->eval.final_episodes;
+    if (!t->is_eval_left && crossed(before, t->c.current, t->job->eval.interval)) {
         if ((st = evaluate_between(t, err)) != LATHE_OK)
             return st;
         if (t->last_eval.target >= t->job->target_value) /* false for NaN */
@@ -372,7 +394,7 @@ static void print_summary(struct trainer *t, const char *outcome, const struct p
 
 static int32_t finish(struct trainer *t, enum outcome outcome, struct lathe_error *err)
 {
-    const char *name = outcome == STOPPED ? "stopped" : outcome == TARGET ? "target" : "completed";
+    const char *name;
     int save = outcome != STOPPED || t->control->stop_save;
     char path[4096];
     struct policy_file policy;
@@ -381,7 +403,7 @@ static int32_t finish(struct trainer *t, enum outcome outcome, struct lathe_erro
 
     report_state(t->report, "stopping", t->c.current);
     if (save) {
-        if ((st = evaluate(t, t->job->eval.final_episodes, 1, err)) != LATHE_OK)
+        if ((st = evaluate_end(t, &outcome, err)) != LATHE_OK)
             return st;
         if ((st = train_save(t, "final", err)) != LATHE_OK)
             return st;
@@ -392,6 +414,7 @@ static int32_t finish(struct trainer *t, enum outcome outcome, struct lathe_erro
         if (st != LATHE_OK)
             return st;
     }
+    name = outcome == STOPPED ? "stopped" : outcome == TARGET ? "target" : "completed";
     strbuf_init(&out);
     strbuf_addf(&out, "{\"outcome\":\"%s\",\"current\":%llu,\"result\":", name,
                 (unsigned long long)t->c.current);

@@ -50,6 +50,7 @@ struct trainer {
     uint32_t n_kept;
 
     int has_eval, has_best;
+    int is_eval_left; /* the evaluation due with the last step is left to the end */
     struct eval_summary last_eval;
     uint64_t last_eval_current, best_current;
     double best_mean;

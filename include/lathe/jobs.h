@@ -60,7 +60,9 @@ struct lathe_job_info {
     uint64_t checkpoint_current; /* value of current at the last checkpoint */
     const char *checkpoint_id;   /* "ckpt_12"; "" when there is none */
     const char *checkpoint_path;
-    const char *checkpoint_sha256;
+    const char *checkpoint_sha256;         /* of its file, which holds times too */
+    const char *checkpoint_weights_sha256; /* of what it holds that seed and settings decide; ""
+                                              when the worker names none */
 };
 
 /* What to run. Memory: borrowed for the call.
@@ -112,14 +114,15 @@ struct lathe_job_wish {
 typedef int32_t (*lathe_job_visit_fn)(void *user, const struct lathe_job_info *job);
 
 /* Kinds of events. */
-#define LATHE_JOB_EVENT_STATE 0      /* data {"from","to","reason"} */
-#define LATHE_JOB_EVENT_PROGRESS 1   /* data: the worker's report */
-#define LATHE_JOB_EVENT_EVAL 2       /* data: the evaluation */
-#define LATHE_JOB_EVENT_CHECKPOINT 3 /* data {"id","current","sha256","size_bytes","kind"} */
-#define LATHE_JOB_EVENT_METRICS 4    /* data {"rows":[{"step","values":{name: number}}]} */
-#define LATHE_JOB_EVENT_DONE 5       /* final state reached; data: the result or null */
-#define LATHE_JOB_EVENT_LOG 6        /* data {"level","message"} */
-#define LATHE_JOB_EVENT_SUBMITTED 7  /* the job exists; data {} */
+#define LATHE_JOB_EVENT_STATE 0    /* data {"from","to","reason"} */
+#define LATHE_JOB_EVENT_PROGRESS 1 /* data: the worker's report */
+#define LATHE_JOB_EVENT_EVAL 2     /* data: the evaluation */
+#define LATHE_JOB_EVENT_CHECKPOINT \
+    3 /* data {"id","current","sha256","weights_sha256","size_bytes","kind"} */
+#define LATHE_JOB_EVENT_METRICS 4   /* data {"rows":[{"step","values":{name: number}}]} */
+#define LATHE_JOB_EVENT_DONE 5      /* final state reached; data: the result or null */
+#define LATHE_JOB_EVENT_LOG 6       /* data {"level","message"} */
+#define LATHE_JOB_EVENT_SUBMITTED 7 /* the job exists; data {} */
 
 /* One event. Events are also published as topic "job/<id>" by the event
  * service, with the same seq. */
@@ -139,7 +142,8 @@ struct lathe_checkpoint_info {
     const char *path, *sha256;
     uint64_t current, size_bytes;
     int64_t created_ms;
-    const char *eval; /* evaluation known when it was written, JSON object, or "null" */
+    const char *eval;           /* evaluation known when it was written, JSON object, or "null" */
+    const char *weights_sha256; /* as lathe_job_info.checkpoint_weights_sha256 */
 };
 typedef int32_t (*lathe_checkpoint_visit_fn)(void *user,
                                              const struct lathe_checkpoint_info *checkpoint);

@@ -72,7 +72,7 @@ class Runs(unittest.TestCase):
         for key in FIGURES:
             self.assertIn(key, last)
         self.assertEqual(last["outcome"], "succeeded")
-        self.assertEqual([e["env_steps"] for e in evaluations], [0, 1024, 2048, 2048])
+        self.assertEqual([e["env_steps"] for e in evaluations], [0, 1024, 2048])
         for line in evaluations:
             self.assertTrue({"env_steps", "eval_mean_return", "eval_std_return"} <= line.keys())
         self.assertTrue(evaluations[-1]["final"])
@@ -165,6 +165,7 @@ class Local(unittest.TestCase):
         self.assertEqual(hashes[0], hashes[1])
         served = lines(*TRAIN)
         self.assertEqual(policies, [served[-1]["policy_sha256"]] * 2)
+        self.assertEqual(hashes[0], served[-1]["checkpoint_sha256"])
         self.assertEqual([e["eval_mean_return"] for e in served[:-1]], [e["eval_mean_return"] for e in out[:-1]])
 
     def test_run_directory_is_kept_when_named_and_gone_otherwise(self):

@@ -82,8 +82,9 @@ static void checkpoint(struct counting *c, const char *kind)
     file_make(c, name, sha);
     say(c, LINK_CHECKPOINT,
         "{\"id\":\"ckpt_%lld\",\"number\":%lld,\"file\":\"%s\",\"current\":%lld,\"kind\":\"%s\","
-        "\"sha256\":\"%s\",\"size_bytes\":3,\"eval\":null}",
-        (long long)c->number, (long long)c->number, name, (long long)c->current, kind, sha);
+        "\"sha256\":\"%s\",\"weights_sha256\":\"weights %lld\",\"size_bytes\":3,\"eval\":null}",
+        (long long)c->number, (long long)c->number, name, (long long)c->current, kind, sha,
+        (long long)c->number);
 }
 
 static void resume(struct counting *c)

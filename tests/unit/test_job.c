@@ -317,6 +317,7 @@ static void pause_and_resume_go_on_where_it_stood(void **state)
     at = f->current;
     assert_true(at >= 5 && at < 60);
     assert_string_equal(jobs_get(f->jobs, "job_1")->checkpoint_id, "ckpt_1");
+    assert_string_equal(jobs_get(f->jobs, "job_1")->checkpoint_weights_sha256, "weights 1");
     assert_int_equal(ask(f, jobs_pause, "job_1", 0), LATHE_OK); /* it is so already */
     assert_int_equal(ask(f, jobs_resume, "job_1", 0), LATHE_OK);
     assert_int_equal(wait_state(f, "job_1", LATHE_JOB_SUCCEEDED)->current, 60);

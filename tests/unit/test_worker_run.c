@@ -305,6 +305,57 @@ static void run_reaches_a_target_and_ends(void **state)
     worker_dir_remove(&w);
 }
 
+/* Evaluations of a run; the last two in steps[0] and steps[1]. */
+static int evaluations(const char *members, int64_t steps[2])
+{
+    struct worker w;
+    struct link_frame frame;
+    int n = 0, n_final = 0, is_done = 0;
+
+    worker_dir(&w);
+    worker_job(&w, members);
+    worker_start(&w, "run");
+    while (!is_done && link_poll(&w.link, 60000, &frame, NULL) == 1) {
+        json_t *payload = json_loadb(frame.payload, frame.len_bytes, 0, NULL);
+
+        if (frame.type == LINK_EVAL) {
+            n++;
+            n_final += json_is_true(json_object_get(payload, "final"));
+            steps[0] = steps[1];
+            steps[1] = json_integer_value(json_object_get(payload, "current"));
+        }
+        is_done = frame.type == LINK_DONE;
+        if (is_done) /* the last one counts for the best, whichever it is */
+            assert_true(
+                json_number_value(json_object_get(
+                    json_object_get(json_object_get(payload, "result"), "best"), "mean_return")) >=
+                json_number_value(json_object_get(
+                    json_object_get(json_object_get(payload, "result"), "eval"), "mean_return")));
+        json_decref(payload);
+    }
+    assert_int_equal(worker_wait(&w), 0);
+    worker_dir_remove(&w);
+    assert_int_equal(n_final, 1);
+    return n;
+}
+
+static void run_evaluates_its_last_step_once(void **state)
+{
+    int64_t steps[2] = {0, 0};
+    int n;
+
+    (void)state;
+    n = evaluations("{\"eval\":{\"interval\":5000,\"episodes\":20}}", steps);
+    assert_int_equal(n, 5); /* at the start, after 5000, 10000, 15000 and at the end */
+    assert_true(steps[0] < steps[1]);
+    /* other episodes: the curve keeps its last point */
+    n = evaluations("{\"eval\":{\"interval\":5000,\"episodes\":20,\"final_episodes\":20,"
+                    "\"seed\":3},\"total_steps\":18000}",
+                    steps);
+    assert_int_equal(n, 5); /* none was due with the last step */
+    assert_true(steps[0] < steps[1]);
+}
+
 static void run_ends_with_a_checkpoint_when_the_server_is_gone(void **state)
 {
     struct worker w;
@@ -338,6 +389,7 @@ int main(void)
         cmocka_unit_test(run_stop_makes_one_artifact_and_a_row_per_iteration),
         cmocka_unit_test(run_failures_name_what_failed),
         cmocka_unit_test(run_reaches_a_target_and_ends),
+        cmocka_unit_test(run_evaluates_its_last_step_once),
         cmocka_unit_test(run_ends_with_a_checkpoint_when_the_server_is_gone),
     };
 

@@ -27,6 +27,7 @@ static void write_checkpoint(struct jw *w, const struct lathe_job_info *job)
     jw_str(w, "id", job->checkpoint_id);
     jw_uint(w, "current", job->checkpoint_current);
     jw_str(w, "sha256", job->checkpoint_sha256);
+    jw_str(w, "weights_sha256", job->checkpoint_weights_sha256);
     jw_end_obj(w);
 }
 
