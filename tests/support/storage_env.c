@@ -17,8 +17,17 @@
 
 static int64_t get_int(const struct lathe_params *params, const char *name)
 {
+    static const struct {
+        const char *name;
+        int64_t value;
+    } defaults[] = {
+        {"cache_mib", 16}, {"merge_points", 60000}, {"merge_age", 30}, {"max_backlog", 2000000}};
+
     (void)params;
-    return strcmp(name, "cache_mib") == 0 ? 16 : 0;
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
+        if (strcmp(name, defaults[i].name) == 0)
+            return defaults[i].value;
+    return 0;
 }
 
 static const char *get_string(const struct lathe_params *params, const char *name)

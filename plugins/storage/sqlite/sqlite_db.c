@@ -43,9 +43,18 @@ static const char *const texts[SQL_N] = {
                       " (SELECT pk FROM series WHERE name>=?1 AND name<?2) AND step>?3",
     [SQL_POINT_CLEAR] = "DELETE FROM point WHERE series IN"
                         " (SELECT pk FROM series WHERE name>=?1 AND name<?2)",
+    [SQL_TS_FIND] = "SELECT id FROM ts_series WHERE name=?1",
+    [SQL_TS_ADD] = "INSERT INTO ts_series(name) VALUES(?1)",
+    [SQL_TS_LIST] = "SELECT name, id FROM ts_series WHERE name>=?1 AND name<?2 ORDER BY name",
+    [SQL_TS_KEEP] = "UPDATE ts_series SET keep0=?2, keep1=?3, keep2=?4, keep3=?5, keep4=?6"
+                    " WHERE id=?1",
+    [SQL_TS_REMOVE] = "DELETE FROM ts_series WHERE id=?1",
+    [SQL_TS_PURGE_ADD] = "INSERT INTO ts_purge VALUES(?1)",
+    [SQL_TS_PURGE_NEXT] = "SELECT series FROM ts_purge LIMIT 1",
+    [SQL_TS_PURGE_DONE] = "DELETE FROM ts_purge WHERE series=?1",
 };
 
-static int32_t status_of(int rc)
+int32_t sql_status(int rc)
 {
     switch (rc & 0xff) {
     case SQLITE_CORRUPT:
@@ -70,7 +79,7 @@ static int32_t status_of(int rc)
 
 int32_t sql_fail(struct sql_storage *s, int rc, struct lathe_error *err, const char *doing)
 {
-    int32_t st = status_of(rc);
+    int32_t st = sql_status(rc);
     const char *hint = "";
 
     if (s->in_group)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/storage/sqlite/sqlite_storage.h"
+#include "plugins/storage/sqlite/sqlite_ts.h"
 
 static int32_t revision_save(struct sql_storage *s, struct lathe_error *err)
 {
@@ -49,6 +49,7 @@ int32_t sql_begin(void *self, struct lathe_error *err)
 int32_t sql_commit(void *self, struct lathe_error *err)
 {
     struct sql_storage *s = self;
+    int32_t st;
 
     if (!s->in_group)
         return storage_fail(err, LATHE_E_CONFLICT, "no group is open");
@@ -56,6 +57,10 @@ int32_t sql_commit(void *self, struct lathe_error *err)
         sql_rollback(s);
         return storage_fail(err, LATHE_E_IO,
                             "%.120s: a write of this group failed, all were taken back", s->path);
+    }
+    if ((st = sql_ts_commit(s, err)) != LATHE_OK) { /* telemetry first: it can come again */
+        sql_rollback(s);
+        return st;
     }
     s->in_group = 0;
     return transaction_end(s, err);
@@ -67,6 +72,7 @@ void sql_rollback(void *self)
 
     s->in_group = 0;
     s->broken = 0;
+    sql_ts_rollback(s);
     if (!sqlite3_get_autocommit(s->db))
         (void)sql_run(s, SQL_ROLLBACK, NULL);
 }

@@ -9,7 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "plugins/storage/sqlite/sqlite_storage.h"
+#include "plugins/storage/sqlite/sqlite_ts.h"
 
 #define BUSY_MS 5000 /* an operator's sqlite3 may hold the file for a moment */
 
@@ -133,6 +133,15 @@ static int32_t open_database(struct sql_storage *s, const struct lathe_params *p
     return sql_collections_load(s, err);
 }
 
+static void read_ts_options(struct sql_storage *s, const struct lathe_params *params)
+{
+    s->ts_options.merge_points = (size_t)params->get_int(params, "merge_points");
+    s->ts_options.max_backlog = (size_t)params->get_int(params, "max_backlog");
+    s->ts_options.merge_age_s = params->get_int(params, "merge_age");
+    s->ts_options.cache_mib = params->get_int(params, "cache_mib");
+    s->ts_options.full_sync = strcmp(params->get_string(params, "durability"), "normal") != 0;
+}
+
 int32_t sql_open(const struct lathe_storage_args *args, struct lathe_error *err, void **self)
 {
     struct sql_storage *s = calloc(1, sizeof *s);
@@ -144,6 +153,10 @@ int32_t sql_open(const struct lathe_storage_args *args, struct lathe_error *err,
     st = make_path(s, args->data_dir, args->params->get_string(args->params, "file"), err);
     if (st == LATHE_OK && (st = lock(s, err)) == LATHE_OK)
         st = open_database(s, args->params, err);
+    if (st == LATHE_OK) {
+        read_ts_options(s, args->params);
+        st = sql_ts_open(s, 0, err);
+    }
     if (st != LATHE_OK) {
         sql_close(s);
         return st;
@@ -160,6 +173,7 @@ void sql_close(void *self)
         return;
     if (s->db != NULL && s->in_group)
         sql_rollback(s);
+    sql_ts_close(s);
     sql_finalize_all(s);
     sqlite3_close(s->db);
     sql_collections_free(s);

@@ -26,7 +26,17 @@ static const char migration_series[] =
     "CREATE TABLE point(series INTEGER NOT NULL, step INTEGER NOT NULL, value REAL,"
     " PRIMARY KEY(series, step)) WITHOUT ROWID;";
 
-static const char *const migrations[] = {migration_documents, migration_series};
+static const char migration_telemetry[] = /* keep: microseconds of points and rollups */
+    "CREATE TABLE ts_series(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+    " keep0 INTEGER NOT NULL DEFAULT 9223372036854775807,"
+    " keep1 INTEGER NOT NULL DEFAULT 9223372036854775807,"
+    " keep2 INTEGER NOT NULL DEFAULT 9223372036854775807,"
+    " keep3 INTEGER NOT NULL DEFAULT 9223372036854775807,"
+    " keep4 INTEGER NOT NULL DEFAULT 9223372036854775807);"
+    "CREATE TABLE ts_purge(series INTEGER PRIMARY KEY);";
+
+static const char *const migrations[] = {migration_documents, migration_series,
+                                         migration_telemetry};
 
 #define SCHEMA_VERSION ((int64_t)(sizeof migrations / sizeof migrations[0]))
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "plugins/storage/sqlite/sqlite_storage.h"
+#include "plugins/storage/sqlite/sqlite_ts.h"
 
 /* The names that begin with prefix are those in [prefix, prefix 0xff): UTF-8 has no byte 0xff. */
 struct prefix {
@@ -214,4 +214,15 @@ const struct lathe_storage_timeseries sql_timeseries = {
     .read = series_read,
     .drop_after = series_drop_after,
     .list = series_list,
+    .series_open = sql_ts_series_open,
+    .series_remove = sql_ts_series_remove,
+    .series_each = sql_ts_series_each,
+    .retain = sql_ts_retain,
+    .ingest = sql_ts_ingest,
+    .points = sql_ts_points,
+    .buckets = sql_ts_buckets,
+    .latest = sql_ts_latest,
+    .erase = sql_ts_erase,
+    .stats = sql_ts_stats,
+    .maintain = sql_ts_maintain,
 };

@@ -40,6 +40,14 @@ enum sql_id {
     SQL_POINT_COUNT,
     SQL_POINT_CUT,
     SQL_POINT_CLEAR,
+    SQL_TS_FIND,
+    SQL_TS_ADD,
+    SQL_TS_LIST,
+    SQL_TS_KEEP,
+    SQL_TS_REMOVE,
+    SQL_TS_PURGE_ADD,
+    SQL_TS_PURGE_NEXT,
+    SQL_TS_PURGE_DONE,
     SQL_N
 };
 
@@ -63,6 +71,14 @@ struct sql_scan_stmt {
     sqlite3_stmt *stmt;
 };
 
+struct sql_ts;
+
+struct sql_ts_options {
+    size_t merge_points, max_backlog;
+    int64_t merge_age_s, cache_mib;
+    int full_sync;
+};
+
 struct sql_storage {
     sqlite3 *db;
     char *path;
@@ -77,11 +93,15 @@ struct sql_storage {
     size_t n_collections;
     char *buf; /* what get returned last: id, NUL, text, NUL */
     size_t cap_buf;
+    struct sql_ts_options ts_options;
+    struct sql_ts *ts; /* NULL until there is telemetry */
 };
 
 /* sqlite_db.c */
 /* Status for an SQLite result code; names what was being done and marks the group as broken. */
 int32_t sql_fail(struct sql_storage *s, int rc, struct lathe_error *err, const char *doing);
+/* The status for an SQLite result code alone. */
+int32_t sql_status(int rc);
 /* The statement, reset and without bindings. */
 int32_t sql_stmt(struct sql_storage *s, enum sql_id id, sqlite3_stmt **out,
                  struct lathe_error *err);

@@ -32,7 +32,7 @@
 
 struct slot {
     int acked; /* value is on disk */
-    int maybe; /* `next` was sent; nobody knows */
+    int maybe; /* `next` was sent; nobody knows. 2: in this batch */
     double value, next;
 };
 
@@ -200,6 +200,7 @@ static int32_t ingest_some(struct rig *r)
 {
     static struct lathe_ts_point points[120];
     struct lathe_ts_batch batch = {sizeof batch, 1 + (uint32_t)draw(r, 120), T0, points};
+    struct lathe_error err = {0};
     int32_t st;
 
     for (uint32_t i = 0; i < batch.n_points; i++) {
@@ -207,16 +208,20 @@ static int32_t ingest_some(struct rig *r)
         struct slot *slot = &r->slots[s][at];
         double value = slot->maybe ? slot->next : (double)draw(r, 5);
 
-        slot->maybe = 1;
+        slot->maybe = 2;
         slot->next = value;
         points[i] = (struct lathe_ts_point){r->ids[s], T0 + (int64_t)at * SECOND, value, 0, 0};
     }
-    st = r->f.series->ingest(r->f.self, &batch, NULL, NULL);
-    for (int s = 0; s < N_SERIES && st == LATHE_OK; s++)
-        for (int i = 0; i < N_SLOTS; i++)
-            if (r->slots[s][i].maybe) {
-                r->slots[s][i] = (struct slot){1, 0, r->slots[s][i].next, 0};
-            }
+    st = r->f.series->ingest(r->f.self, &batch, NULL, &err);
+    for (int s = 0; s < N_SERIES; s++)
+        for (int i = 0; i < N_SLOTS; i++) {
+            struct slot *slot = &r->slots[s][i];
+
+            if (slot->maybe == 2 && st == LATHE_OK)
+                *slot = (struct slot){1, 0, slot->next, 0};
+            else if (slot->maybe == 2)
+                slot->maybe = 1;
+        }
     return st;
 }
 
