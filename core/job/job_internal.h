@@ -127,7 +127,7 @@ void job_watches_free(struct jobs *jobs);
 
 /* job_series.c */
 void job_series_rows(struct job *job, const json_t *metrics);
-void job_series_eval(struct job *job, const json_t *eval);
+void job_series_eval(struct job *job, const json_t *eval); /* before it becomes texts.eval */
 void job_series_cut(struct job *job, int64_t after);
 
 /* job_run.c */

@@ -119,31 +119,47 @@ void job_series_rows(struct job *job, const json_t *metrics)
     hmap_free(columns, column_free);
 }
 
-/* Numbers of an object as series "<prefix>/<name>". */
-static void numbers_add(struct hmap *columns, const struct job *job, const char *prefix,
-                        const json_t *object, int64_t step)
+static void eval_add(struct hmap *columns, const struct job *job, const char *name,
+                     const json_t *value, int64_t step)
 {
     char metric[128];
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
-    {
-        if (json_is_number(value) && snprintf(metric, sizeof metric, "%s/%s", prefix, name) < 128)
-            column_add(columns, job, metric, 1,
-                       (struct lathe_series_point){step, json_number_value(value)});
-    }
+
+    if (json_is_number(value) && snprintf(metric, sizeof metric, "eval/%s", name) < 128)
+        column_add(columns, job, metric, 1,
+                   (struct lathe_series_point){step, json_number_value(value)});
+}
+
+/* The last evaluation of a run may follow one within the run of the same step: that one is the
+ * curve's. */
+static int is_on_curve(const struct job *job, int64_t step)
+{
+    json_t *before = json_loads(job->texts.eval, JSON_DECODE_ANY, NULL);
+    int found = json_is_object(before) && json_member_int(before, "current", -1) == step &&
+                !json_member_bool(before, "final", 0);
+
+    json_decref(before);
+    return found;
 }
 
 void job_series_eval(struct job *job, const json_t *eval)
 {
-    const char *prefix = json_member_bool(eval, "final", 0) ? "final" : "eval";
+    static const char *const figures[] = {"mean_return", "std_return",  "min_return",
+                                          "max_return",  "mean_length", "success_rate"};
     int64_t step = json_member_int(eval, "current", 0);
-    struct hmap *columns = hmap_new();
+    struct hmap *columns;
+    const char *name;
+    json_t *value;
 
-    if (columns == NULL)
+    if (json_member_bool(eval, "final", 0) && is_on_curve(job, step))
         return;
-    numbers_add(columns, job, prefix, eval, step);
-    numbers_add(columns, job, prefix, json_object_get(eval, "metrics"), step);
+    if ((columns = hmap_new()) == NULL)
+        return;
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+        eval_add(columns, job, figures[i], json_object_get(eval, figures[i]), step);
+    json_object_foreach(json_object_get(eval, "metrics"), name, value)
+    {
+        eval_add(columns, job, name, value, step);
+    }
     columns_append(job, columns);
     hmap_free(columns, column_free);
 }

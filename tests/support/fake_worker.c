@@ -146,6 +146,10 @@ static void count_on(struct counting *c)
 static void finish(struct counting *c)
 {
     char sha[65];
+    say(c, LINK_EVAL,
+        "{\"current\":%lld,\"iteration\":3,\"episodes\":20,\"seed\":10000,\"mean_return\":6.5,"
+        "\"success_rate\":null,\"metrics\":{\"solved\":0.5},\"final\":false,\"wall_ms\":12}",
+        (long long)c->current);
     say(c, LINK_EVAL, "{\"current\":%lld,\"mean_return\":7.5,\"final\":true}",
         (long long)c->current);
     file_make(c, "policy.safetensors", sha);

@@ -274,6 +274,37 @@ static void a_job_runs_to_its_end_and_leaves_a_model(void **state)
     assert_int_equal(history(f, "job_1", (const char *const[]){"train/loss", NULL}).last, 10);
 }
 
+static void on_names(void *user, int32_t status, const struct lathe_job_series *const *series,
+                     const struct lathe_error *err)
+{
+    struct read *r = user;
+
+    (void)err;
+    assert_int_equal(status, LATHE_OK);
+    for (; *series != NULL; series++) {
+        if (strncmp((*series)->name, "eval/", 5) != 0)
+            continue;
+        r->count++;
+        assert_int_equal((*series)->count, 1);
+        assert_true((*series)->values[0] ==
+                    (strcmp((*series)->name, "eval/solved") == 0 ? 0.5 : 6.5));
+    }
+    r->is_done = 1;
+}
+
+static void evaluations_leave_their_figures_and_no_bookkeeping(void **state)
+{
+    struct fixture *f = *state;
+    struct read r = {0, 0, 0};
+    const struct lathe_job_query q = {sizeof q, 0, NULL, 0, on_names, &r, NULL};
+
+    submit(f, 1, 4, 0, 0);
+    wait_state(f, "job_1", LATHE_JOB_SUCCEEDED);
+    assert_int_equal(jobs_history(f->jobs, "job_1", &q, NULL), LATHE_OK);
+    assert_true(loop_run_until(f->loop, &r.is_done, WAIT_MS));
+    assert_int_equal(r.count, 2); /* eval/mean_return and eval/solved, once for the last step */
+}
+
 static void bad_specifications_name_the_member(void **state)
 {
     static const struct {
@@ -517,6 +548,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_job_runs_to_its_end_and_leaves_a_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(evaluations_leave_their_figures_and_no_bookkeeping, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(bad_specifications_name_the_member, setup, teardown),
         cmocka_unit_test_setup_teardown(pause_and_resume_go_on_where_it_stood, setup, teardown),
         cmocka_unit_test_setup_teardown(stop_keeps_a_model_unless_told_otherwise, setup, teardown),
