@@ -244,7 +244,7 @@ static void header_item(struct strbuf *buf, const struct item *item, uint64_t of
     for (uint32_t d = 0; d < item->ndim; d++)
         strbuf_addf(buf, "%s%llu", d > 0 ? "," : "", (unsigned long long)item->shape[d]);
     strbuf_addf(buf, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset,
-                (unsigned long long)(offset + item->len_bytes));
+                (unsigned long long)offset + item->len_bytes);
 }
 
 /* The first 8 bytes and the JSON, padded with spaces so that the data starts on an 8-byte boundary.

@@ -33,10 +33,10 @@ int loop_on_thread(const struct loop *loop); /* 1 when called on the loop's thre
 /* A set of timers that ends as one: each plugin has its own. */
 struct loop_timers;
 struct loop_timers *loop_timers_new(struct loop *loop, uint32_t max_timers);
-void loop_timers_free(struct loop_timers *timers); /* cancels what is left */
-int32_t loop_timer_start(struct loop_timers *timers, uint64_t delay_ms, uint64_t period_ms,
+void loop_timers_free(struct loop_timers *set); /* cancels what is left */
+int32_t loop_timer_start(struct loop_timers *set, uint64_t delay_ms, uint64_t period_ms,
                          lathe_call_fn fn, void *user, lathe_drop_fn drop,
                          uint64_t *handle) LATHE_MUST_USE;
-void loop_timer_cancel(struct loop_timers *timers, uint64_t handle);
+void loop_timer_cancel(struct loop_timers *set, uint64_t handle);
 
 #endif

@@ -329,7 +329,7 @@ static void call_handler(struct lathe_request *req)
 
 static void answer_options(struct lathe_request *req)
 {
-    if (req->allow[0] == '\0')
+    if (req->allow[0] == '\0' && req->op != NULL)
         write_allow(req, 1u << req->op->method);
     (void)reply_add_header(req, "Allow", req->allow);
     (void)reply_send(req, 204, NULL, NULL, 0);

@@ -530,7 +530,7 @@ static socklen_t fill_address(const struct http_listener *listener, struct socka
 
 static void note_port(struct http_listener *listener, int fd)
 {
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0};
     socklen_t len = sizeof addr;
 
     listener->port = listener->cfg.port;

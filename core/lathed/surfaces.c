@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/config/params.h"
 #include "core/event/events.h"
+#include "core/http/metrics.h"
 #include "core/job/job.h"
 #include "core/json/json.h"
 #include "core/lathed/lathed.h"
@@ -43,14 +44,15 @@ static void on_plugins(void *ctx, struct strbuf *out)
 
 static long resident_bytes(void)
 {
-    long total = 0, resident = 0;
+    char line[128] = "", *resident = line;
     FILE *f = fopen("/proc/self/statm", "re");
+
     if (f == NULL)
         return 0;
-    if (fscanf(f, "%ld %ld", &total, &resident) != 2)
-        resident = 0;
+    if (fgets(line, sizeof line, f) != NULL) /* "total resident ..." in pages */
+        (void)strtol(line, &resident, 10);
     fclose(f);
-    return resident * sysconf(_SC_PAGESIZE);
+    return strtol(resident, NULL, 10) * sysconf(_SC_PAGESIZE);
 }
 
 static void on_metrics(void *ctx, struct strbuf *out)
@@ -58,6 +60,9 @@ static void on_metrics(void *ctx, struct strbuf *out)
     const struct lathed *d = ctx;
     struct store_stats stats;
 
+    for (size_t i = 0; i < d->n_files; i++)
+        host_collect(d->files[i].host);
+    http_metrics_write(d->parts.metrics, out);
     jobs_metrics_text(d->parts.jobs, out);
     serve_metrics_text(d->parts.serve, out);
     store_get_stats(d->parts.store, &stats);

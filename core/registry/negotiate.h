@@ -34,7 +34,7 @@ int32_t plugin_open(const char *path, struct plugin_file **out,
                     struct lathe_error *err) LATHE_MUST_USE;
 
 /* The negotiation alone, for an entry table in memory (tests, conformance kit). */
-int32_t plugin_negotiate(const struct lathe_plugin *entry, struct lathe_error *err) LATHE_MUST_USE;
+int32_t plugin_negotiate(const struct lathe_plugin *p, struct lathe_error *err) LATHE_MUST_USE;
 
 /* Runs init, once. host lives as long as the file. */
 int32_t plugin_init(struct plugin_file *file, const struct lathe_host *host,

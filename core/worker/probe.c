@@ -24,8 +24,6 @@
 
 #define OUT_MAX (4u * 1024u * 1024u)
 
-extern char **environ;
-
 static void print_text(const char *text)
 {
     struct lathe_error err;

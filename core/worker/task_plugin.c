@@ -2,6 +2,7 @@
  * them. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
@@ -105,13 +106,11 @@ static int32_t resume(struct ptask *t, struct lathe_error *err)
     for (i = 0; i < json_array_size(t->job->resume); i++) {
         const char *path = json_string_value(json_array_get(t->job->resume, i));
         struct ckpt_reader r;
-        unsigned long long number = 0;
         int32_t st;
 
         if (!can_save(t) || ckpt_reader_open(&r, path, TASK_FORMAT, NULL) != LATHE_OK)
             continue;
-        if (sscanf(ckpt_get_meta(&r, "number"), "%llu", &number) == 1)
-            t->number = number;
+        t->number = strtoull(ckpt_get_meta(&r, "number"), NULL, 10);
         r.prefix = "task/";
         st = t->vt->load(t->self, &r.reader, err);
         ckpt_reader_close(&r);

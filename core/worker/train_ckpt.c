@@ -283,10 +283,13 @@ int32_t train_scan_files(struct trainer *t, struct lathe_error *err)
         return fail_errno(err, errno, "run directory %s", t->job->dir);
     t->kept = mem_zalloc(TRAIN_KEPT_MAX + 1, sizeof *t->kept);
     while (t->kept != NULL && (entry = readdir(dir)) != NULL) {
-        unsigned long long number;
-        char kind[16], expect[TRAIN_ID_MAX + 32];
+        char kind[16], expect[TRAIN_ID_MAX + 32], *rest;
+        uint64_t number;
 
-        if (sscanf(entry->d_name, "ckpt_%llu-%15[a-z].safetensors", &number, kind) != 2)
+        if (strncmp(entry->d_name, "ckpt_", 5) != 0)
+            continue;
+        number = strtoull(entry->d_name + 5, &rest, 10);
+        if (sscanf(rest, "-%15[a-z].safetensors", kind) != 1)
             continue;
         file_name(number, kind, expect, sizeof expect);
         if (strcmp(expect, entry->d_name) != 0)

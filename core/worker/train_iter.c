@@ -249,6 +249,7 @@ static int32_t iterate_continuous(struct trainer *t, struct lathe_error *err)
 static void put_row(struct trainer *t)
 {
     double ret = 0.0, len = 0.0;
+    int64_t active_ms = train_active_ns(t) / 1000000;
     uint64_t i;
 
     for (i = 0; i < t->c.window_count; i++) {
@@ -264,7 +265,7 @@ static void put_row(struct trainer *t)
     report_put(t->report, "rollout/episodes", (double)t->iter_episodes);
     report_put(t->report, "time/env_steps", (double)t->c.env_steps);
     report_put(t->report, "time/env_episodes", (double)t->c.env_episodes);
-    report_put(t->report, "time/active_ms", (double)(train_active_ns(t) / 1000000));
+    report_put(t->report, "time/active_ms", (double)active_ms);
     report_row(t->report, t->c.current);
 }
 

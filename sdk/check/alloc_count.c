@@ -31,22 +31,22 @@ extern void *__libc_realloc(void *ptr, size_t len_bytes);
 
 static atomic_uint_fast64_t n_allocations; /* the process's allocator is global by nature */
 
-LATHE_EXPORT void *malloc(size_t len_bytes)
+LATHE_EXPORT void *malloc(size_t size)
 {
     atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
-    return __libc_malloc(len_bytes);
+    return __libc_malloc(size);
 }
 
-LATHE_EXPORT void *calloc(size_t n, size_t size_bytes)
+LATHE_EXPORT void *calloc(size_t nmemb, size_t size)
 {
     atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
-    return __libc_calloc(n, size_bytes);
+    return __libc_calloc(nmemb, size);
 }
 
-LATHE_EXPORT void *realloc(void *ptr, size_t len_bytes)
+LATHE_EXPORT void *realloc(void *ptr, size_t size)
 {
     atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
-    return __libc_realloc(ptr, len_bytes);
+    return __libc_realloc(ptr, size);
 }
 
 uint64_t check_allocations(void)

@@ -12,7 +12,7 @@ struct kit_params {
     void *impl;
     const struct lathe_params *view;
 };
-int32_t kit_params_open(struct kit_params *params, const struct lathe_component *component,
+int32_t kit_params_open(struct kit_params *out, const struct lathe_component *component,
                         const char *options_json, struct lathe_error *err) LATHE_MUST_USE;
 void kit_params_close(struct kit_params *params);
 

@@ -16,8 +16,6 @@
 
 #define OUTPUT_MAX ((size_t)1 << 20)
 
-extern char **environ;
-
 /* Reads until the end of output or the deadline; 1 when the output ended. */
 static int drain(int fd, int64_t deadline_ns, struct strbuf *out)
 {

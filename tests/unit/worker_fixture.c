@@ -19,8 +19,6 @@
 
 #include "core/base/io.h"
 
-extern char **environ;
-
 void worker_dir(struct worker *w)
 {
     memset(w, 0, sizeof *w);

@@ -190,12 +190,12 @@ static const void *extension(void *self, const char *id)
     return strcmp(id, LATHE_ALGO_EXPORT) == 0 ? &export_table : NULL;
 }
 
-#define Q_TABLE(open_function)                                                         \
-    {                                                                                  \
-        .struct_size = sizeof(struct lathe_algorithm),                                 \
-        .flags = LATHE_ALGO_DISCRETE | LATHE_ALGO_OFF_POLICY | LATHE_ALGO_TABULAR,     \
-        .open = open_function, .act = q_act, .observe = q_observe, .update = q_update, \
-        .save = q_save, .load = q_load, .close = q_close, .extension = extension       \
+#define Q_TABLE(open_function)                                                           \
+    {                                                                                    \
+        .struct_size = sizeof(struct lathe_algorithm),                                   \
+        .flags = LATHE_ALGO_DISCRETE | LATHE_ALGO_OFF_POLICY | LATHE_ALGO_TABULAR,       \
+        .open = (open_function), .act = q_act, .observe = q_observe, .update = q_update, \
+        .save = q_save, .load = q_load, .close = q_close, .extension = extension         \
     }
 
 static const struct lathe_algorithm q_table_vt = Q_TABLE(open_q);

@@ -30,11 +30,11 @@ struct wf_solver;
  * state; close releases it (NULL is fine). Errors: LATHE_E_NOMEM. */
 LATHE_MUST_USE int32_t wf_solver_open(const struct wf_scenario *s, int sparse,
                                       struct wf_solver **solver, struct lathe_error *err);
-void wf_solver_close(struct wf_solver *solver);
-const struct wf_analysis *wf_solver_analysis(const struct wf_solver *solver);
+void wf_solver_close(struct wf_solver *v);
+const struct wf_analysis *wf_solver_analysis(const struct wf_solver *v);
 
 /* Best action and its value in state x; 0 when x is not reachable or the analysis is not exact. */
-int wf_solver_best(const struct wf_solver *solver, const struct wf_state *x, uint32_t *action,
+int wf_solver_best(const struct wf_solver *v, const struct wf_state *x, uint32_t *action,
                    double *value);
 
 #endif
