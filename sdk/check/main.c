@@ -7,7 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/base/io.h"
@@ -16,6 +18,8 @@
 #include "sdk/check/check.h"
 #include "sdk/check/host.h"
 #include "sdk/check/sandbox.h"
+
+#define WALL_FACTOR 10u /* wall time a test may take for each second of processor time */
 
 static const char usage_text[] =
     "usage: lathe-plugin-check [OPTION...] PLUGIN.so\n"
@@ -145,6 +149,15 @@ static const char *missing_option(const struct options *opt,
     return missing;
 }
 
+/* Time limits count processor time, so that a busy machine fails nobody; SIGXCPU ends the process.
+ */
+static void limit_cpu(uint32_t seconds)
+{
+    struct rlimit limit = {seconds, seconds + 5};
+
+    (void)setrlimit(RLIMIT_CPU, &limit);
+}
+
 /* Runs one test here and prints its result; 1 unless it failed. */
 static int run_here(const struct options *opt, const struct check_test *test,
                     const struct plugin_file *file, const struct lathe_component *component)
@@ -163,6 +176,8 @@ static int run_here(const struct options *opt, const struct check_test *test,
     strbuf_init(&check.why);
     test_id(test, component, id);
     const char *missing = missing_option(opt, component);
+    if (opt->child)
+        limit_cpu(test->timeout_s);
     if (missing != NULL)
         check_skip(&check, "needs --options with a value for %s", missing);
     else
@@ -284,8 +299,10 @@ static int report_child(const struct options *opt, const char *id, uint32_t time
             print_result(opt, id, "fail", "the test process ended without a result", "");
         return result->exit_code == 0 && result->output.len_bytes > 0;
     }
-    if (result->timed_out)
-        snprintf(why, sizeof why, "did not finish within %u s", timeout_s);
+    if (result->signal == SIGXCPU)
+        snprintf(why, sizeof why, "did not finish within %u s of processor time", timeout_s);
+    else if (result->timed_out)
+        snprintf(why, sizeof why, "did not finish within %u s", timeout_s * WALL_FACTOR);
     else
         snprintf(why, sizeof why, "crashed with signal %d (%s)", result->signal,
                  strsignal(result->signal));
@@ -317,7 +334,7 @@ static int run_all(const struct options *opt)
             continue;
         *tab = '\0';
         uint32_t timeout_s = (uint32_t)strtoul(tab + 1, NULL, 10);
-        if (run_child(opt, line, 0, timeout_s, &result, &err) != LATHE_OK) {
+        if (run_child(opt, line, 0, timeout_s * WALL_FACTOR, &result, &err) != LATHE_OK) {
             fprintf(stderr, "lathe-plugin-check: %s\n", err.text);
             ok = -1;
             break;
