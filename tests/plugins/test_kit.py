@@ -46,7 +46,7 @@ def main():
             failed += not good
             print(f"{'ok' if good else 'NOT OK'}: {fault}: {test} {line['verdict']} {line['why']}")
     hang = subprocess.run([KIT, "--json", "--only", "env.allocations:faulty_hang", PLUGIN], capture_output=True, text=True,
-                          timeout=60)
+                          timeout=400)
     if not SANITIZED and ("did not finish" not in hang.stdout or hang.returncode != 1):
         failed += 1
         print("NOT OK: a hanging step is not reported:", hang.stdout)
