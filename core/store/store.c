@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -156,11 +157,23 @@ void store_close(struct store *store)
         struct store_space *space = store->spaces;
 
         store->spaces = space->next;
+        mem_free(space->ts_known);
         mem_free(space);
     }
     pthread_cond_destroy(&store->changed);
     pthread_mutex_destroy(&store->lock);
     mem_free(store);
+}
+
+/* Waits of the storage thread go by the monotonic clock. */
+static void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
 }
 
 int32_t store_open(const struct store_options *options, struct store **out, struct lathe_error *err)
@@ -177,7 +190,7 @@ int32_t store_open(const struct store_options *options, struct store **out, stru
     if (store->options.max_queued_bytes == 0)
         store->options.max_queued_bytes = QUEUE_BYTES;
     pthread_mutex_init(&store->lock, NULL);
-    pthread_cond_init(&store->changed, NULL);
+    cond_init(&store->changed);
     list_init(&store->waiting);
     list_init(&store->finished);
     if ((st = loop_side_open(store, err)) == LATHE_OK)

@@ -10,7 +10,7 @@
 int req_is_write(const struct store_req *req)
 {
     return req->kind == STORE_APPLY || req->kind == STORE_SERIES_APPEND ||
-           req->kind == STORE_SERIES_DROP;
+           req->kind == STORE_SERIES_DROP || req->kind == STORE_TS_INGEST;
 }
 
 static int32_t no_memory(struct store_req *req)
@@ -18,8 +18,7 @@ static int32_t no_memory(struct store_req *req)
     return fail(&req->error, LATHE_E_NOMEM, "no memory for a result of the store");
 }
 
-/* Makes room for one more element in a result array. */
-static int room(void **array, uint32_t n, uint32_t *cap, size_t size)
+int exec_room(void **array, uint32_t n, uint32_t *cap, size_t size)
 {
     uint32_t grown = *cap != 0 ? *cap * 2 : 8;
     void *bigger;
@@ -41,8 +40,8 @@ static int32_t take_doc(void *user, const struct lathe_storage_doc *doc)
     char *id = arena_strdup(&req->results, "", doc->id);
 
     if (copy == NULL || json == NULL || id == NULL ||
-        !room((void **)&req->docs, req->result.n_docs, &req->cap_docs,
-              sizeof(const struct lathe_storage_doc *)))
+        !exec_room((void **)&req->docs, req->result.n_docs, &req->cap_docs,
+                   sizeof(const struct lathe_storage_doc *)))
         return no_memory(req);
     memcpy(json, doc->json, (size_t)doc->json_len);
     copy->struct_size = sizeof *copy;
@@ -60,8 +59,8 @@ static int32_t take_points(void *user, const struct lathe_series_point *points, 
     struct store_req *req = user;
 
     for (uint32_t i = 0; i < n_points; i++) {
-        if (!room((void **)&req->points, req->result.n_points, &req->cap_points,
-                  sizeof *req->points))
+        if (!exec_room((void **)&req->points, req->result.n_points, &req->cap_points,
+                       sizeof *req->points))
             return no_memory(req);
         req->points[req->result.n_points++] = points[i];
     }
@@ -75,8 +74,8 @@ static int32_t take_series(void *user, const char *series, uint64_t n_points)
     char *name = arena_strdup(&req->results, "", series + req->space_len);
 
     (void)n_points;
-    if (name == NULL ||
-        !room((void **)&req->series, req->result.n_series, &req->cap_series, sizeof(const char *)))
+    if (name == NULL || !exec_room((void **)&req->series, req->result.n_series, &req->cap_series,
+                                   sizeof(const char *)))
         return no_memory(req);
     req->series[req->result.n_series++] = name;
     req->result.series = req->series;
@@ -239,8 +238,14 @@ void exec_request(struct store *store, struct store_req *req)
     case STORE_REFERS:
         req->status = exec_refers(store, req);
         break;
-    default:
+    case STORE_SERIES_APPEND:
+    case STORE_SERIES_READ:
+    case STORE_SERIES_DROP:
+    case STORE_SERIES_LIST:
         req->status = exec_series(store, req);
+        break;
+    default:
+        req->status = exec_telemetry(store, req);
         break;
     }
     if (req->status == LATHE_OK)

@@ -18,7 +18,16 @@ enum store_kind {
     STORE_SERIES_READ,
     STORE_SERIES_DROP,
     STORE_SERIES_LIST,
-    STORE_REFERS
+    STORE_REFERS,
+    STORE_TS_OPEN,
+    STORE_TS_REMOVE,
+    STORE_TS_RETAIN,
+    STORE_TS_INGEST,
+    STORE_TS_POINTS,
+    STORE_TS_BUCKETS,
+    STORE_TS_LATEST,
+    STORE_TS_ERASE,
+    STORE_TS_STATS
 };
 
 /* Memory of one request, freed in one go. */
@@ -50,6 +59,15 @@ struct store_req {
     struct lathe_series_query series_query;
     int64_t after;
 
+    /* telemetry */
+    struct store_space *space; /* OPEN: learns the numbers */
+    const char *const *names;
+    uint32_t n_names;
+    const uint64_t *ids; /* LATEST; the others have theirs in ts_query.series */
+    struct lathe_ts_retention retention;
+    struct lathe_ts_batch ts_batch;
+    struct lathe_ts_query ts_query; /* ERASE: series and range */
+
     struct store_arena results; /* emptied when the request is done again */
     int32_t status;
     struct lathe_error error;
@@ -58,6 +76,10 @@ struct store_req {
     const struct lathe_storage_doc **docs;
     struct lathe_series_point *points;
     const char **series;
+    struct lathe_ts_point *ts_points;
+    struct lathe_ts_bucket *ts_buckets;
+    struct lathe_ts_result ts_result;
+    uint32_t cap_ts;
     char cursor[LATHE_STORAGE_CURSOR_MAX];
 };
 
@@ -76,6 +98,8 @@ struct store_space {
     struct store *store;
     char prefix[STORE_SPACE_MAX + 2]; /* "core/" */
     struct lathe_store_service service;
+    uint64_t *ts_known; /* bit set of the series this name space opened. [loop] */
+    size_t n_ts_known;  /* words */
 };
 
 struct event;
@@ -120,9 +144,28 @@ void list_move(struct store_list *to, struct store_list *from);
 void exec_request(struct store *store, struct store_req *req);
 int req_is_write(const struct store_req *req);
 void exec_fini(struct store *store);
+/* Makes room for one more element in a result array. */
+int exec_room(void **array, uint32_t n, uint32_t *cap, size_t size);
+
+/* exec_ts.c: [store] */
+int32_t exec_telemetry(struct store *store, struct store_req *req);
+int req_is_telemetry(const struct store_req *req);
+/* Must it be done outside of a group? */
+int req_is_alone(const struct store_req *req);
+/* A short piece of background work. Returns how long to wait before the next, in ms. */
+uint32_t exec_maintain(struct store *store);
+
+/* service_ts.c: [loop] */
+void service_ts_init(struct store_space *space);
+/* The numbers that a finished OPEN brought belong to its name space. */
+void service_ts_learn(struct store_req *req);
 
 /* store_service.c */
 void service_init(struct store_space *space);
+struct store_space *service_space(const struct lathe_store_service *service);
+int32_t service_give_up(struct store_req *req, int32_t st);
+/* Copies an id with prefix in front; NULL and *st on failure. */
+const char *service_copy_id(struct store_req *req, const char *prefix, const char *id, int32_t *st);
 
 /* store.c: takes req in every case. */
 int32_t store_submit(struct store *store, struct store_req *req);

@@ -67,6 +67,8 @@ struct store_req *req_new(enum store_kind kind, const struct lathe_store_call *c
 
 void req_end(struct store_req *req, int with_done)
 {
+    if (with_done && req->kind == STORE_TS_OPEN)
+        service_ts_learn(req);
     if (with_done && req->call.done != NULL) {
         req->result.struct_size = sizeof req->result;
         req->result.error = &req->error;
@@ -79,6 +81,8 @@ void req_end(struct store_req *req, int with_done)
     mem_free(req->docs);
     mem_free(req->points);
     mem_free(req->series);
+    mem_free(req->ts_points);
+    mem_free(req->ts_buckets);
     mem_free(req);
 }
 

@@ -7,12 +7,12 @@
 #include "core/base/mem.h"
 #include "core/store/store_internal.h"
 
-static struct store_space *space_of(const struct lathe_store_service *service)
+struct store_space *service_space(const struct lathe_store_service *service)
 {
     return service->ctx;
 }
 
-static int32_t give_up(struct store_req *req, int32_t st)
+int32_t service_give_up(struct store_req *req, int32_t st)
 {
     req_end(req, 0);
     return st;
@@ -39,7 +39,7 @@ static const char *copy_name(const struct store_space *space, struct store_req *
     return out;
 }
 
-static const char *copy_id(struct store_req *req, const char *prefix, const char *id, int32_t *st)
+const char *service_copy_id(struct store_req *req, const char *prefix, const char *id, int32_t *st)
 {
     size_t len = id != NULL ? strnlen(id, LATHE_STORAGE_ID_MAX + 1) : 0;
     const char *out = NULL;
@@ -68,7 +68,7 @@ static int32_t copy_op(const struct store_space *space, struct store_req *req,
     }
     out->collection = copy_name(space, req, op->collection, &st);
     if (st == LATHE_OK)
-        out->id = copy_id(req, "", op->id, &st);
+        out->id = service_copy_id(req, "", op->id, &st);
     if (st != LATHE_OK || op->op != LATHE_OP_PUT)
         return st;
     if (op->json == NULL)
@@ -90,7 +90,7 @@ static int32_t submit_batch(const struct lathe_store_service *service,
                             const struct lathe_storage_op *const *ops, uint32_t n_ops,
                             const struct lathe_store_call *call)
 {
-    struct store_space *space = space_of(service);
+    struct store_space *space = service_space(service);
     struct store_req *req = req_new(STORE_APPLY, call);
     const struct lathe_storage_op **list;
     struct lathe_storage_op *copies;
@@ -99,17 +99,17 @@ static int32_t submit_batch(const struct lathe_store_service *service,
     if (req == NULL)
         return LATHE_E_NOMEM;
     if (n_ops == 0 || n_ops > LATHE_STORAGE_BATCH_MAX)
-        return give_up(req, n_ops == 0 ? LATHE_E_INVALID : LATHE_E_LIMIT);
+        return service_give_up(req, n_ops == 0 ? LATHE_E_INVALID : LATHE_E_LIMIT);
     list = arena_alloc(&req->args, n_ops, sizeof *list);
     copies = arena_alloc(&req->args, n_ops, sizeof *copies);
     if (list == NULL || copies == NULL)
-        return give_up(req, LATHE_E_NOMEM);
+        return service_give_up(req, LATHE_E_NOMEM);
     for (uint32_t i = 0; i < n_ops && st == LATHE_OK; i++) {
         list[i] = &copies[i];
         st = copy_op(space, req, ops[i], &copies[i]);
     }
     if (st != LATHE_OK)
-        return give_up(req, st);
+        return service_give_up(req, st);
     req->batch.struct_size = sizeof req->batch;
     req->batch.n_ops = n_ops;
     req->batch.ops = list;
@@ -165,10 +165,11 @@ static int32_t service_get(const struct lathe_store_service *service, const char
 
     if (req == NULL)
         return LATHE_E_NOMEM;
-    req->name = copy_name(space_of(service), req, collection, &st);
+    req->name = copy_name(service_space(service), req, collection, &st);
     if (st == LATHE_OK)
-        req->id = copy_id(req, "", id, &st);
-    return st == LATHE_OK ? store_submit(space_of(service)->store, req) : give_up(req, st);
+        req->id = service_copy_id(req, "", id, &st);
+    return st == LATHE_OK ? store_submit(service_space(service)->store, req)
+                          : service_give_up(req, st);
 }
 
 static int32_t copy_indexes(struct store_req *req, const struct lathe_storage_index *const *from,
@@ -208,13 +209,14 @@ static int32_t service_declare(const struct lathe_store_service *service,
     if (req == NULL)
         return LATHE_E_NOMEM;
     if ((copy = arena_alloc(&req->args, 1, sizeof *copy)) == NULL)
-        return give_up(req, LATHE_E_NOMEM);
+        return service_give_up(req, LATHE_E_NOMEM);
     copy->struct_size = sizeof *copy;
-    copy->name = copy_name(space_of(service), req, collection->name, &st);
+    copy->name = copy_name(service_space(service), req, collection->name, &st);
     if (st == LATHE_OK)
         st = copy_indexes(req, collection->indexes, &copy->indexes);
     req->collection = copy;
-    return st == LATHE_OK ? store_submit(space_of(service)->store, req) : give_up(req, st);
+    return st == LATHE_OK ? store_submit(service_space(service)->store, req)
+                          : service_give_up(req, st);
 }
 
 static const struct lathe_storage_value *
@@ -286,7 +288,7 @@ static int32_t service_scan(const struct lathe_store_service *service,
     q->flags = query->flags;
     q->limit = query->limit;
     q->offset = query->offset;
-    q->collection = copy_name(space_of(service), req, query->collection, &st);
+    q->collection = copy_name(service_space(service), req, query->collection, &st);
     q->min = copy_value(req, query->min, &st);
     q->max = copy_value(req, query->max, &st);
     if (st == LATHE_OK)
@@ -295,7 +297,8 @@ static int32_t service_scan(const struct lathe_store_service *service,
         st = copy_text(req, query->cursor, &q->cursor);
     if (st == LATHE_OK)
         st = copy_filters(req, query->filters, &q->filters);
-    return st == LATHE_OK ? store_submit(space_of(service)->store, req) : give_up(req, st);
+    return st == LATHE_OK ? store_submit(service_space(service)->store, req)
+                          : service_give_up(req, st);
 }
 
 static int32_t copy_chunk(const struct store_space *space, struct store_req *req,
@@ -310,7 +313,7 @@ static int32_t copy_chunk(const struct store_space *space, struct store_req *req
         return LATHE_E_NOMEM;
     chunk->struct_size = sizeof *chunk;
     chunk->n_points = from->n_points;
-    chunk->series = copy_id(req, space->prefix, from->series, &st);
+    chunk->series = service_copy_id(req, space->prefix, from->series, &st);
     if (from->n_points > 0)
         memcpy(points, from->points, from->n_points * sizeof *points);
     chunk->points = points;
@@ -322,7 +325,7 @@ static int32_t service_series_append(const struct lathe_store_service *service,
                                      const struct lathe_series_chunk *const *chunks,
                                      uint32_t n_chunks, const struct lathe_store_call *call)
 {
-    struct store_space *space = space_of(service);
+    struct store_space *space = service_space(service);
     struct store_req *req = req_new(STORE_SERIES_APPEND, call);
     const struct lathe_series_chunk **list;
     int32_t st = LATHE_OK;
@@ -330,12 +333,12 @@ static int32_t service_series_append(const struct lathe_store_service *service,
     if (req == NULL)
         return LATHE_E_NOMEM;
     if ((list = arena_alloc(&req->args, n_chunks + (size_t)1, sizeof *list)) == NULL)
-        return give_up(req, LATHE_E_NOMEM);
+        return service_give_up(req, LATHE_E_NOMEM);
     for (uint32_t i = 0; i < n_chunks && st == LATHE_OK; i++)
         st = copy_chunk(space, req, chunks[i], &list[i]);
     req->chunks = list;
     req->n_chunks = n_chunks;
-    return st == LATHE_OK ? store_submit(space->store, req) : give_up(req, st);
+    return st == LATHE_OK ? store_submit(space->store, req) : service_give_up(req, st);
 }
 
 static int32_t service_series_read(const struct lathe_store_service *service,
@@ -351,8 +354,10 @@ static int32_t service_series_read(const struct lathe_store_service *service,
     req->series_query.max_points = query->max_points;
     req->series_query.first = query->first;
     req->series_query.last = query->last;
-    req->series_query.series = copy_id(req, space_of(service)->prefix, query->series, &st);
-    return st == LATHE_OK ? store_submit(space_of(service)->store, req) : give_up(req, st);
+    req->series_query.series =
+        service_copy_id(req, service_space(service)->prefix, query->series, &st);
+    return st == LATHE_OK ? store_submit(service_space(service)->store, req)
+                          : service_give_up(req, st);
 }
 
 static int32_t submit_prefix(const struct lathe_store_service *service, enum store_kind kind,
@@ -363,10 +368,11 @@ static int32_t submit_prefix(const struct lathe_store_service *service, enum sto
 
     if (req == NULL)
         return LATHE_E_NOMEM;
-    req->name = copy_id(req, space_of(service)->prefix, prefix, &st);
-    req->space_len = strlen(space_of(service)->prefix);
+    req->name = service_copy_id(req, service_space(service)->prefix, prefix, &st);
+    req->space_len = strlen(service_space(service)->prefix);
     req->after = after;
-    return st == LATHE_OK ? store_submit(space_of(service)->store, req) : give_up(req, st);
+    return st == LATHE_OK ? store_submit(service_space(service)->store, req)
+                          : service_give_up(req, st);
 }
 
 static int32_t service_series_drop_after(const struct lathe_store_service *service,
@@ -389,7 +395,7 @@ int32_t store_refers(struct store *store, const char *sha256, const struct lathe
     if (req == NULL)
         return LATHE_E_NOMEM;
     if ((req->name = arena_strdup(&req->args, "", sha256)) == NULL)
-        return give_up(req, LATHE_E_NOMEM);
+        return service_give_up(req, LATHE_E_NOMEM);
     return store_submit(store, req);
 }
 
@@ -410,4 +416,5 @@ void service_init(struct store_space *space)
         .series_drop_after = service_series_drop_after,
         .series_list = service_series_list,
     };
+    service_ts_init(space);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOG_MODULE "store"
@@ -93,8 +94,10 @@ static int gather(struct store_list *from, struct store_list *group)
     while (from->head != NULL && group->n < GROUP_CALLS && bytes < GROUP_BYTES) {
         struct store_req *req = from->head;
 
-        if (req->kind == STORE_DECLARE && group->head != NULL)
+        if (req_is_alone(req) && group->head != NULL)
             break; /* not inside a group */
+        if (writes && req_is_telemetry(req) && !req_is_write(req))
+            break; /* points are seen after commit */
         if (!writes && req_is_write(req) && group->head != NULL)
             break; /* reads before the first write need not wait for it */
         from->head = req->next;
@@ -104,7 +107,7 @@ static int gather(struct store_list *from, struct store_list *group)
         writes |= req_is_write(req);
         bytes += req->cost_bytes;
         list_add(group, req);
-        if (req->kind == STORE_DECLARE)
+        if (req_is_alone(req))
             break;
     }
     return writes;
@@ -123,6 +126,8 @@ static void run_list(struct store *store, struct store_list *list)
         if (group.n == 1 && req_is_write(group.head))
             count_group(store, 1, group.head->status != LATHE_OK);
         hand_back(store, &group);
+        if (list->head != NULL)
+            (void)exec_maintain(store); /* keeps pace with what came in */
     }
 }
 
@@ -142,10 +147,29 @@ static void open_storage(struct store *store)
     pthread_mutex_unlock(&store->lock);
 }
 
+/* Waits for calls, for wait_ms at most. Under the lock. */
+static void idle(struct store *store, uint32_t wait_ms)
+{
+    struct timespec until;
+    int rc = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(wait_ms / 1000);
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    while (store->waiting.head == NULL && !store->stopping && rc == 0)
+        rc = wait_ms == UINT32_MAX ? pthread_cond_wait(&store->changed, &store->lock)
+                                   : pthread_cond_timedwait(&store->changed, &store->lock, &until);
+}
+
 void *store_thread(void *arg)
 {
     struct store *store = arg;
     struct store_list list;
+    uint32_t wait_ms = 0;
     int stop = 0;
 
     open_storage(store);
@@ -154,12 +178,14 @@ void *store_thread(void *arg)
     list_init(&list);
     while (!stop) {
         pthread_mutex_lock(&store->lock);
-        while (store->waiting.head == NULL && !store->stopping)
-            pthread_cond_wait(&store->changed, &store->lock);
+        if (store->waiting.head == NULL && !store->stopping && wait_ms > 0)
+            idle(store, wait_ms);
         list_move(&list, &store->waiting);
         stop = store->stopping && list.head == NULL;
         pthread_mutex_unlock(&store->lock);
         run_list(store, &list);
+        if (!stop)
+            wait_ms = exec_maintain(store);
     }
     store->options.storage->close(store->self);
     exec_fini(store);
