@@ -64,6 +64,7 @@ static const void *plugin_service(const struct lathe_host *host, const char *id)
         {LATHE_SERVICE_MODELS, parts->models != NULL ? &p->models : NULL},
         {LATHE_SERVICE_SERVE, parts->serve != NULL ? &p->serve : NULL},
         {LATHE_SERVICE_JOBS, parts->jobs != NULL ? &p->jobs : NULL},
+        {LATHE_SERVICE_COUNTERS, parts->metrics != NULL ? &p->counters : NULL},
         {LATHE_SERVICE_TOKENS, parts->auth != NULL ? &p->tokens : NULL},
     };
 
@@ -94,6 +95,7 @@ int32_t host_open(const struct host_parts *parts, const char *plugin_id, struct 
     host_models_fill(p);
     host_serve_fill(p);
     host_tokens_fill(p);
+    host_counters_fill(p);
     *out = p;
     return LATHE_OK;
 }

@@ -10,6 +10,7 @@
 struct artifacts;
 struct events;
 struct http_auth;
+struct http_metrics;
 struct jobs;
 struct models;
 struct reg;
@@ -29,6 +30,7 @@ struct host_parts {
     struct serve *serve;
     struct jobs *jobs;
     struct http_auth *auth;
+    struct http_metrics *metrics; /* series of plugins */
 };
 
 struct host_plugin; /* one plugin's view */
@@ -39,5 +41,7 @@ int32_t host_open(const struct host_parts *parts, const char *plugin_id, struct 
 /* Cancels the plugin's timers. NULL is fine. */
 void host_close(struct host_plugin *plugin);
 const struct lathe_host *host_table(const struct host_plugin *plugin);
+/* Has the plugin bring its counters up to date. */
+void host_collect(struct host_plugin *plugin);
 
 #endif

@@ -4,7 +4,9 @@
 #define CORE_HOST_HOST_INTERNAL_H
 
 #include "core/host/host.h"
+#include "core/http/metrics.h"
 #include "lathe/clock.h"
+#include "lathe/counters.h"
 #include "lathe/jobs.h"
 #include "lathe/models.h"
 #include "lathe/plugins.h"
@@ -26,6 +28,10 @@ struct host_plugin {
     struct lathe_models_service models;
     struct lathe_serve_service serve;
     struct lathe_tokens_service tokens;
+    struct lathe_counters_service counters;
+    uint32_t n_series;
+    void (*collect)(void *user);
+    void *collect_user;
 };
 
 void host_clock_fill(struct host_plugin *p);
@@ -36,5 +42,6 @@ void host_jobs_fill(struct host_plugin *p);
 void host_models_fill(struct host_plugin *p);
 void host_serve_fill(struct host_plugin *p);
 void host_tokens_fill(struct host_plugin *p);
+void host_counters_fill(struct host_plugin *p);
 
 #endif

@@ -95,8 +95,9 @@ static struct family *family_get(struct http_metrics *metrics, int kind, const c
     return family;
 }
 
-struct http_metric *http_metrics_get(struct http_metrics *metrics, int kind, const char *name,
-                                     const char *help, const char *labels)
+struct http_metric *http_metrics_find_or_add(struct http_metrics *metrics, int kind,
+                                             const char *name, const char *help, const char *labels,
+                                             int *is_new)
 {
     struct family *family = family_get(metrics, kind, name, help);
     struct http_metric *metric;
@@ -113,7 +114,20 @@ struct http_metric *http_metrics_get(struct http_metrics *metrics, int kind, con
         drop_metric(metric);
         return NULL;
     }
+    if (is_new != NULL)
+        *is_new = 1;
     return metric;
+}
+
+struct http_metric *http_metrics_get(struct http_metrics *metrics, int kind, const char *name,
+                                     const char *help, const char *labels)
+{
+    return http_metrics_find_or_add(metrics, kind, name, help, labels, NULL);
+}
+
+int http_metric_kind(const struct http_metric *metric)
+{
+    return metric != NULL ? metric->family->kind : -1;
 }
 
 void http_metric_add(struct http_metric *metric, double value)

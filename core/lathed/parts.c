@@ -13,6 +13,7 @@
 #include "core/base/log.h"
 #include "core/event/events.h"
 #include "core/http/auth.h"
+#include "core/http/metrics.h"
 #include "core/job/job.h"
 #include "core/lathed/lathed.h"
 #include "core/model/serve.h"
@@ -187,6 +188,8 @@ int32_t lathed_parts_open(struct lathed *d, struct lathe_error *err)
     uint32_t threads = (uint32_t)config_int(group(d, "server"), "threads");
     int32_t st;
 
+    if ((d->parts.metrics = http_metrics_new()) == NULL)
+        return fail(err, LATHE_E_NOMEM, "open counters");
     if ((st = data_lock(d, err)) != LATHE_OK || (st = loop_open(&d->parts.loop, err)) != LATHE_OK ||
         (st = pool_open(d->parts.loop, threads, POOL_QUEUE, &d->parts.pool, err)) != LATHE_OK ||
         (st = registry_open(d, err)) != LATHE_OK || (st = storage_open(d, err)) != LATHE_OK ||
@@ -217,6 +220,7 @@ void lathed_parts_close(struct lathed *d)
     reg_close(d->parts.reg);
     lathed_files_close(d);
     params_free(d->storage_params);
+    http_metrics_free(d->parts.metrics);
     loop_close(d->parts.loop);
     if (d->lock_fd >= 0)
         close(d->lock_fd);

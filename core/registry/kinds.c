@@ -28,6 +28,7 @@
 #include "lathe/storage.h"
 #include "lathe/store.h"
 #include "lathe/task.h"
+#include "lathe/counters.h"
 #include "lathe/tokens.h"
 
 #define SLOT(type, field)                              \
@@ -112,13 +113,12 @@ static const struct kind_info kinds[] = {
 
 static const char *const worker_services[] = {LATHE_SERVICE_CLOCK, LATHE_SERVICE_JSON,
                                               LATHE_SERVICE_METRICS, LATHE_SERVICE_RUN, NULL};
-static const char *const server_services[] = {LATHE_SERVICE_ARTIFACT, LATHE_SERVICE_CLOCK,
-                                              LATHE_SERVICE_EVENTS,   LATHE_SERVICE_HTTP,
-                                              LATHE_SERVICE_JOBS,     LATHE_SERVICE_JSON,
-                                              LATHE_SERVICE_LOOP,     LATHE_SERVICE_MODELS,
-                                              LATHE_SERVICE_PLUGINS,  LATHE_SERVICE_POOL,
-                                              LATHE_SERVICE_SERVE,    LATHE_SERVICE_STORE,
-                                              LATHE_SERVICE_TOKENS,   NULL};
+static const char *const server_services[] = {
+    LATHE_SERVICE_ARTIFACT, LATHE_SERVICE_CLOCK,    LATHE_SERVICE_EVENTS,
+    LATHE_SERVICE_HTTP,     LATHE_SERVICE_JOBS,     LATHE_SERVICE_JSON,
+    LATHE_SERVICE_LOOP,     LATHE_SERVICE_MODELS,   LATHE_SERVICE_PLUGINS,
+    LATHE_SERVICE_POOL,     LATHE_SERVICE_SERVE,    LATHE_SERVICE_STORE,
+    LATHE_SERVICE_TOKENS,   LATHE_SERVICE_COUNTERS, NULL};
 
 const struct kind_info *kind_at(uint32_t i)
 {

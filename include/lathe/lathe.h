@@ -8,6 +8,7 @@
 #include "lathe/api.h"
 #include "lathe/artifact.h"
 #include "lathe/clock.h"
+#include "lathe/counters.h"
 #include "lathe/engine.h"
 #include "lathe/env.h"
 #include "lathe/events.h"

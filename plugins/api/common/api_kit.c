@@ -49,6 +49,7 @@ int32_t api_kit_open(struct api_kit *kit, const struct lathe_host *host, struct 
     kit->pool = need(host, LATHE_SERVICE_POOL, &missing);
     kit->clock = need(host, LATHE_SERVICE_CLOCK, &missing);
     kit->tokens = host->get_service(host, LATHE_SERVICE_TOKENS);
+    kit->counters = host->get_service(host, LATHE_SERVICE_COUNTERS);
     if (missing)
         return api_fail(err, LATHE_E_UNAVAILABLE, "", "service %s is not offered here", missing);
     kit->open_ns = kit->clock->mono_ns(kit->clock);

@@ -6,6 +6,7 @@
 
 #include "lathe/artifact.h"
 #include "lathe/clock.h"
+#include "lathe/counters.h"
 #include "lathe/events.h"
 #include "lathe/http.h"
 #include "lathe/jobs.h"
@@ -18,7 +19,7 @@
 #include "lathe/tokens.h"
 #include "plugins/api/common/text.h"
 
-/* Tables of the server; tokens may be NULL, the others are there. */
+/* Tables of the server; tokens and counters may be NULL, the others are there. */
 struct api_kit {
     const struct lathe_host *host;
     const struct lathe_http_service *http;
@@ -34,10 +35,11 @@ struct api_kit {
     const struct lathe_pool_service *pool;
     const struct lathe_clock_service *clock;
     const struct lathe_tokens_service *tokens;
+    const struct lathe_counters_service *counters;
     int64_t open_ns; /* when the surface was opened */
 };
 
-/* Service ids of all tables but tokens: for lathe_component.needs. */
+/* Service ids of all tables but tokens and counters: for lathe_component.needs. */
 extern const char *const api_kit_needs[];
 
 /* Fetches the tables. Errors: LATHE_E_UNAVAILABLE names the one that is missing. */
