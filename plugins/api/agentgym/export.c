@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/api/agentgym/bundle.h"
 #include "plugins/api/agentgym/table.h"
 
 #define MODEL_MAX_BYTES (48u << 20)
@@ -37,38 +38,6 @@ static void write_json(const struct lathe_json_service *j, struct jw *w, const c
 
     jw_raw(w, name, text);
     j->free_text(text);
-}
-
-/* Tensors of a safetensors file by name, shape and type: its header without the offsets. */
-static void write_network(const struct api_kit *kit, struct jw *w, const unsigned char *data,
-                          uint64_t len)
-{
-    const struct lathe_json_service *j = kit->json;
-    struct lathe_json *header = NULL, *tensor;
-    const void *at = NULL;
-    const char *name;
-    uint64_t size = 0;
-    int i;
-
-    for (i = 0; i < 8 && len > 8; i++)
-        size |= (uint64_t)data[i] << (8 * i);
-    if (size && size <= len - 8)
-        j->parse(j, (const char *)data + 8, (size_t)size, NULL, &header, NULL);
-    jw_obj(w, "network");
-    jw_str(w, "format", "safetensors");
-    jw_arr(w, "tensors");
-    while (header && (at = j->next(header, at, &name, &tensor)) != NULL) {
-        if (!strcmp(name, "__metadata__"))
-            continue;
-        jw_obj(w, NULL);
-        jw_str(w, "name", name);
-        jw_str(w, "dtype", j->get_string(tensor, "dtype", ""));
-        write_json(j, w, "shape", j->get(tensor, "shape"));
-        jw_end_obj(w);
-    }
-    jw_end_arr(w);
-    jw_end_obj(w);
-    j->release(header);
 }
 
 /* The parts of a fresh bundle, as one JSON object: what import keeps, so that a second export is
@@ -107,7 +76,6 @@ static void bundle_loaded(void *user, int32_t status, const struct lathe_artifac
     struct lathe_json *facts, *parts;
     struct text body = {0};
     struct jw w;
-    char *weights;
 
     if (status != LATHE_OK || !model) {
         gym->kit.http->respond_error(park->req, status ? status : LATHE_E_NOT_FOUND, NULL,
@@ -117,24 +85,19 @@ static void bundle_loaded(void *user, int32_t status, const struct lathe_artifac
     facts = model_facts(gym, model);
     parts = j->get(facts, "bundle") ? j->copy(j->get(facts, "bundle"))
                                     : bundle_parts(gym, model, facts);
-    weights = base64_encode(result->data, result->size_bytes);
     jw_init(&w, &body);
     jw_obj(&w, NULL);
     jw_str(&w, "format", "agentgym-model/1");
     write_json(j, &w, "model", j->get(parts, "model"));
     write_json(j, &w, "scenario", j->get(parts, "scenario"));
     write_json(j, &w, "algorithm", j->get(parts, "algorithm"));
-    write_network(&gym->kit, &w, result->data, result->size_bytes);
-    jw_str(&w, "weights_base64", weights);
-    jw_str(&w, "weights_sha256", result->sha256);
+    bundle_weights_write(&gym->kit, &w, result->data, result->size_bytes);
     jw_null(&w, "normalisation");
     write_json(j, &w, "evaluation", j->get(parts, "evaluation"));
     write_json(j, &w, "training", j->get(parts, "training"));
     jw_end_obj(&w);
-    body.failed |= !weights;
     attachment(&gym->kit, park->req, j->as_string(j->pointer(parts, "/model/name"), "model", NULL),
                ".agym.json");
-    free(weights);
     j->release(parts);
     j->release(facts);
     api_send(&gym->kit, park->req, 200, &body);

@@ -78,6 +78,7 @@ struct session {
     uint64_t text_seq; /* seq and queue place that text was written for */
     uint32_t text_queue, text_state;
     int text_valid;
+    double env_steps; /* of the latest report */
     struct text text; /* the status object */
 };
 
@@ -111,6 +112,19 @@ void wilson(double successes, double n, double *low, double *high);
 int32_t op_start(void *self, struct lathe_request *req);
 int32_t op_fork(void *self, struct lathe_request *req);
 const char *framework_canonical(const char *given);
+int32_t answer_started(struct gym *gym, struct lathe_request *req, const struct lathe_job_info *job,
+                       const char *session_status);
+
+/* ---- replay.c ---- */
+#define GYM_KEY_MAX 128
+
+/* LATHE_AGAIN when the key is new; else the request was answered or waits, or an error. hash: of
+ * the body. */
+int32_t start_replay(struct gym *gym, struct lathe_request *req, const char *key, const char *hash);
+/* Between these two, requests with the key wait. 0 without memory: they do not. */
+int64_t flight_begin(struct gym *gym, const char *key);
+void flight_end(struct gym *gym, int64_t number);
+void flights_close(struct gym *gym);
 
 /* ---- training.c ---- */
 int32_t op_list_training(void *self, struct lathe_request *req);
@@ -219,6 +233,14 @@ int32_t op_ready(void *self, struct lathe_request *req);
 int32_t op_ticket(void *self, struct lathe_request *req);
 int32_t op_algorithms(void *self, struct lathe_request *req);
 
+/* ---- counts.c ---- */
+void counts_open(struct gym *gym);
+void counts_close(struct gym *gym);
+void counts_progress(struct gym *gym, struct session *s, const struct lathe_job_info *job);
+void counts_accuracy(struct gym *gym, double percent);
+/* Logs who changed what; call it once the change is stored. what: "training.pause". */
+void gym_audit(struct gym *gym, struct lathe_request *req, const char *what, const char *id);
+
 /* ---- errors.c ---- */
 int32_t gym_render_error(void *self, struct lathe_request *req,
                          const struct lathe_problem *problem);
@@ -244,6 +266,13 @@ void random_hex(char out[33]);
 /* ---- the surface ---- */
 struct env_slot;
 struct gym_socket;
+struct flight;
+
+#define GYM_STATES 8
+
+struct counts {
+    struct lathe_counter *sessions[GYM_STATES], *models, *sockets, *envs, *accuracy, *env_steps;
+};
 
 struct gym {
     struct api_kit kit;
@@ -259,7 +288,9 @@ struct gym {
     struct gym_socket *sockets;
     uint32_t n_sockets;
     struct model_text **model_texts; /* buckets by id; NULL until the first is asked for */
-    char inflight[32][132];          /* idempotency keys of starts that are being stored */
+    struct flight *flights;          /* idempotency keys of starts that are being stored */
+    int64_t last_flight;
+    struct counts counts;
     uint64_t watch, tick;
     int opened;
 };

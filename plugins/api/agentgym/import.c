@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/api/agentgym/gym.h"
+#include "plugins/api/agentgym/bundle.h"
 
 #define IMPORT_TICKETS 200
 #define IMPORT_SEED 1000003
@@ -82,24 +82,28 @@ static int weights_fit(const struct api_kit *kit, const unsigned char *data, uin
                        const char **code)
 {
     const struct lathe_json_service *j = kit->json;
-    struct lathe_json *header = NULL, *tensor;
+    struct lathe_json *header, *tensor;
     const void *at = NULL;
     const char *name;
-    uint64_t size = 0;
-    int i, fits = 1;
+    uint64_t tensors_at = 0;
+    int fits = 1;
 
     *code = "bundle_invalid";
-    for (i = 0; i < 8 && len > 8; i++)
-        size |= (uint64_t)data[i] << (8 * i);
-    if (len <= 8 || !size || size > len - 8 ||
-        j->parse(j, (const char *)data + 8, (size_t)size, NULL, &header, NULL) != LATHE_OK)
+    if (!(header = bundle_header(kit, data, len, &tensors_at)))
         return 0;
     while (fits && (at = j->next(header, at, &name, &tensor)) != NULL)
         if (strcmp(name, "__metadata__") != 0)
-            fits = tensor_fits(j, tensor, data + 8 + size, len - 8 - size, code);
+            fits = tensor_fits(j, tensor, data + tensors_at, len - tensors_at, code);
     j->release(header);
     return fits;
 }
+
+/* The model file that a bundle stands for. */
+struct weights {
+    unsigned char *data;
+    size_t len_bytes;
+    char file_sha256[65];
+};
 
 struct search {
     const char *sha256, *found;
@@ -166,6 +170,7 @@ static void updated(void *user, int32_t status, const struct lathe_model_info *m
         gym->kit.http->respond_error(im->req, status ? status : LATHE_E_NOT_FOUND, NULL, err);
         return;
     }
+    gym_audit(gym, im->req, "model.import", model->id);
     facts = model_facts(gym, model);
     jw_init(&w, &body);
     jw_obj(&w, NULL);
@@ -290,7 +295,8 @@ static int32_t refuse_weights(struct gym *gym, struct lathe_request *req, const 
         return api_problem(&gym->kit, req, 422, code, "weights_sha256 is not that of the weights");
     if (!strcmp(code, "non_finite_weights"))
         return api_problem(&gym->kit, req, 422, code, "A weight is not a finite number");
-    return api_problem(&gym->kit, req, 422, code, "weights_base64 holds no model file");
+    return api_problem(&gym->kit, req, 422, code,
+                       "The weights do not fit the network that the bundle describes");
 }
 
 static int32_t refuse_duplicate(struct gym *gym, struct lathe_request *req, const char *existing)
@@ -322,7 +328,7 @@ static const struct scenario *scenario_of(struct gym *gym, const struct lathe_js
 }
 
 static int32_t take_in(struct gym *gym, struct lathe_request *req, const struct lathe_json *bundle,
-                       const struct scenario *s, const void *data, uint64_t len)
+                       const struct scenario *s, const struct weights *weights)
 {
     const struct lathe_json_service *j = gym->kit.json;
     struct lathe_artifact_call call = {sizeof call, 0, stored, import_release, NULL};
@@ -335,44 +341,65 @@ static int32_t take_in(struct gym *gym, struct lathe_request *req, const struct 
     im->bundle = j->copy(bundle);
     j->remove(im->bundle, "weights_base64");
     im->steps = 1;
-    im->size_bytes = len;
+    im->size_bytes = weights->len_bytes;
     snprintf(im->scenario, sizeof im->scenario, "%s", s->id);
-    snprintf(im->sha256, sizeof im->sha256, "%s", j->get_string(bundle, "weights_sha256", ""));
+    snprintf(im->sha256, sizeof im->sha256, "%s", weights->file_sha256);
     snprintf(im->name, sizeof im->name, "%.120s",
              j->as_string(j->pointer(bundle, "/model/name"), s->id, NULL));
     call.user = im;
-    return gym->kit.artifact->import_bytes(gym->kit.artifact, data, len, &call);
+    return gym->kit.artifact->import_bytes(gym->kit.artifact, weights->data, weights->len_bytes,
+                                           &call);
+}
+
+/* The model file of a bundle, checked. LATHE_OK, LATHE_E_NOMEM, or LATHE_E_INVALID with *code. */
+static int32_t weights_read(const struct api_kit *kit, const struct lathe_json *bundle,
+                            struct weights *weights, const char **code)
+{
+    const struct lathe_json_service *j = kit->json;
+    char hash[65] = "";
+    void *data = NULL;
+    int32_t st, same;
+
+    *code = "bundle_invalid";
+    st = base64_decode(j->get_string(bundle, "weights_base64", ""), &data, &weights->len_bytes);
+    if (st != LATHE_OK)
+        return st;
+    weights->data = data;
+    sha256_hex(hash, weights->data, weights->len_bytes);
+    same = !strcmp(hash, j->get_string(bundle, "weights_sha256", ""));
+    st = bundle_file_make(kit, j->get(bundle, "network"), &weights->data, &weights->len_bytes);
+    if (st == LATHE_OK && !weights_fit(kit, weights->data, weights->len_bytes, code))
+        st = LATHE_E_INVALID;
+    if (!same && st != LATHE_E_NOMEM) {
+        *code = "checksum_mismatch"; /* says more than what the damage led to */
+        st = LATHE_E_INVALID;
+    }
+    sha256_hex(weights->file_sha256, weights->data, weights->len_bytes);
+    return st;
 }
 
 int32_t op_import(void *self, struct lathe_request *req)
 {
     struct gym *gym = self;
-    const struct lathe_json_service *j = gym->kit.json;
     const struct lathe_json *bundle = gym->kit.http->body_json(req);
-    const char *expected = j->get_string(bundle, "weights_sha256", ""), *code = "";
+    struct weights weights = {0};
+    struct search search = {weights.file_sha256, NULL};
     const struct scenario *s;
-    struct search search = {expected, NULL};
-    char hash[65];
-    void *data = NULL;
-    size_t len = 0;
-    int32_t st;
+    const char *code = "";
+    int32_t st = weights_read(&gym->kit, bundle, &weights, &code);
 
-    st = base64_decode(j->get_string(bundle, "weights_base64", ""), &data, &len);
-    if (st != LATHE_OK)
-        return refuse_weights(gym, req, "bundle_invalid");
-    sha256_hex(hash, data, len);
-    if (!weights_fit(&gym->kit, data, len, &code))
-        st = strcmp(hash, expected) ? refuse_weights(gym, req, "checksum_mismatch")
-                                    : refuse_weights(gym, req, code);
-    else if (strcmp(hash, expected) != 0)
-        st = refuse_weights(gym, req, "checksum_mismatch");
+    if (st == LATHE_E_INVALID || st == LATHE_E_CORRUPT)
+        st = refuse_weights(gym, req, code);
+    else if (st != LATHE_OK)
+        ;
     else if (!(s = scenario_of(gym, bundle)))
         st = api_problem(&gym->kit, req, 409, "scenario_mismatch",
-                         "The bundle's scenario is not known here, or differs");
+                         "The bundle's scenario is not known here, or differs; create it first "
+                         "with POST /api/scenarios");
     else if (gym->kit.models->list(gym->kit.models, GYM_OWNER, same_weights, &search), search.found)
         st = refuse_duplicate(gym, req, search.found);
     else
-        st = take_in(gym, req, bundle, s, data, len);
-    free(data);
+        st = take_in(gym, req, bundle, s, &weights);
+    free(weights.data);
     return st;
 }

@@ -227,8 +227,10 @@ static void renamed(void *user, int32_t status, const struct lathe_model_info *m
     model_texts_forget(gym, park->arg);
     if (status != LATHE_OK || !model)
         gym->kit.http->respond_error(park->req, status ? status : LATHE_E_NOT_FOUND, NULL, err);
-    else
+    else {
+        gym_audit(gym, park->req, "model.rename", park->arg);
         answer_model(gym, park->req, model);
+    }
 }
 
 int32_t op_rename_model(void *self, struct lathe_request *req)
@@ -263,6 +265,7 @@ static void deleted(void *user, int32_t status, const struct lathe_model_info *m
         park->kit->http->respond_error(park->req, status, NULL, err);
         return;
     }
+    gym_audit(park->self, park->req, "model.delete", park->arg);
     text_adds(&body, "{\"status\":\"deleted\"}");
     api_send(park->kit, park->req, 200, &body);
 }
@@ -388,20 +391,20 @@ int32_t op_act(void *self, struct lathe_request *req)
     const struct lathe_model_info *model = model_find(gym, req);
     const struct lathe_json *body = gym->kit.http->body_json(req);
     int many = j->get(body, "observations") != NULL;
-    struct lathe_json *facts;
+    const struct scenario *s;
+    const char *scenario = "";
     char *text;
     int32_t st;
-    int fits;
 
     if (!model)
         return LATHE_OK;
     if ((j->get(body, "state") != NULL) + (j->get(body, "observation") != NULL) + many != 1)
         return gym_invalid(&gym->kit, req, "value", "body",
                            "give exactly one of state, observation and observations", NULL, NULL);
-    facts = model_facts(gym, model);
-    fits = lengths_fit(gym, req, body, (uint32_t)j->get_int(facts, "observation_dim", 0));
-    j->release(facts);
-    if (!fits)
+    if (!model_text(gym, model, &scenario))
+        return LATHE_E_NOMEM;
+    s = scenario_find(gym, scenario);
+    if (!lengths_fit(gym, req, body, s ? (uint32_t)s->observation_dim : 0))
         return LATHE_OK;
     if (!(text = j->dup_text(body, 0, NULL)))
         return LATHE_E_NOMEM;

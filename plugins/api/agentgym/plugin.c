@@ -30,6 +30,8 @@ static void on_job_event(void *user, const struct lathe_job_event *event)
 
     if (s && event->kind == LATHE_JOB_EVENT_EVAL)
         session_add_eval(gym, s, event->data, 1);
+    if (s && event->kind == LATHE_JOB_EVENT_PROGRESS)
+        counts_progress(gym, s, event->job);
     if (event->kind == LATHE_JOB_EVENT_DONE) {
         scenario_note_run(gym, event->job);
         if (s)
@@ -43,7 +45,12 @@ static void on_job_event(void *user, const struct lathe_job_event *event)
 static int32_t on_old_job(void *user, const struct lathe_job_info *job)
 {
     struct gym *gym = user;
+    struct session *s = session_is_final(job) ? NULL : session_get(gym, job);
+    struct lathe_json *progress = s ? api_parse(&gym->kit, job->progress) : NULL;
 
+    if (s) /* steps of before the start do not count */
+        s->env_steps = gym->kit.json->get_float(progress, "env_steps", 0);
+    gym->kit.json->release(progress);
     scenario_note_run(gym, job);
     if (!session_is_final(job) ||
         (strcmp(job->eval, "null") != 0 && !strstr(job->extra, "\"best_accuracy\"")))
@@ -57,6 +64,7 @@ static void gym_close(void *self)
 
     if (!gym)
         return;
+    counts_close(gym);
     if (gym->watch)
         gym->kit.jobs->unwatch(gym->kit.jobs, gym->watch);
     if (gym->tick)
@@ -66,6 +74,7 @@ static void gym_close(void *self)
         gym->kit.serve->close(gym->kit.serve, gym->env_host);
     if (gym->solve_host)
         gym->kit.serve->close(gym->kit.serve, gym->solve_host);
+    flights_close(gym);
     envs_close(gym);
     sessions_close(gym);
     scenarios_close(gym);
@@ -97,6 +106,7 @@ static int32_t gym_open(const struct lathe_host *host, const struct lathe_params
         gym_close(gym);
         return api_fail(err, st, "", "watching sessions failed");
     }
+    counts_open(gym);
     *self = gym;
     return LATHE_OK;
 }

@@ -565,6 +565,7 @@ static void creation_stored(void *user, int32_t status, const struct lathe_store
     }
     scenario_append(c->gym, c->s);
     c->s = NULL;
+    gym_audit(c->gym, c->req, "scenario.create", s->id);
     answer_scenario(c->gym, c->req, 201, s);
 }
 
@@ -655,6 +656,7 @@ static void scenario_removed(void *user, int32_t status, const struct lathe_stor
         gym->kit.http->respond_error(park->req, status, NULL, result->error);
         return;
     }
+    gym_audit(gym, park->req, "scenario.delete", park->arg);
     for (; (s = *place) != NULL; place = &s->next)
         if (!strcmp(s->id, park->arg)) {
             *place = s->next;

@@ -243,8 +243,10 @@ void session_add_eval(struct gym *gym, struct session *s, const char *eval_text,
     /* the evaluation behind the model uses other tickets than the curve */
     if (eval && !j->get_bool(eval, "final", 0)) {
         note_eval(s, episode, accuracy, reliability);
-        if (keep)
+        if (keep) {
             keep_eval(gym, s, episode, accuracy, reliability);
+            counts_accuracy(gym, accuracy);
+        }
     }
     j->release(eval);
 }

@@ -155,6 +155,7 @@ static void change_stored(void *user, int32_t status, const struct lathe_store_r
         return;
     }
     c->gym->settings = c->next;
+    gym_audit(c->gym, c->req, "settings.change", "settings");
     answer_settings(c->gym, c->req);
 }
 

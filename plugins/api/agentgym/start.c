@@ -10,7 +10,6 @@
 #include "lathe/algorithm.h"
 #include "plugins/api/agentgym/gym.h"
 
-#define IDEMPOTENCY_MS (24LL * 3600 * 1000)
 #define RETRY_AFTER_S 30
 #define AUTO_CHECKPOINT 10
 
@@ -312,8 +311,8 @@ static struct lathe_json *spec_build(struct gym *gym, const struct lathe_json *f
 
 /* ---- answers ---- */
 
-static int32_t answer_started(struct gym *gym, struct lathe_request *req,
-                              const struct lathe_job_info *job, const char *session_status)
+int32_t answer_started(struct gym *gym, struct lathe_request *req, const struct lathe_job_info *job,
+                       const char *session_status)
 {
     const struct session *s = session_get(gym, job);
     const char *parent = s ? gym->kit.json->get_string(s->extra, "parent_session_id", NULL) : NULL;
@@ -372,68 +371,6 @@ static int32_t refused(struct gym *gym, struct lathe_request *req, int32_t statu
     return gym_failed(&gym->kit, req, status, err, "body");
 }
 
-/* ---- idempotency ---- */
-
-struct replay {
-    struct gym *gym;
-    const char *key, *hash;
-    int64_t oldest_ms;
-    const struct lathe_job_info *job;
-    int conflict;
-};
-
-static int32_t find_key(void *user, const struct lathe_job_info *job)
-{
-    struct replay *r = user;
-    const struct lathe_json_service *j = r->gym->kit.json;
-    const struct session *s;
-
-    if (job->created_ms < r->oldest_ms)
-        return 1;
-    if (!strstr(job->extra, "idempotency_key") || !(s = session_get(r->gym, job)) ||
-        strcmp(j->get_string(s->extra, "idempotency_key", ""), r->key) != 0)
-        return 0;
-    r->job = job;
-    r->conflict = strcmp(j->get_string(s->extra, "idempotency_hash", ""), r->hash) != 0;
-    return 1;
-}
-
-static char *inflight(struct gym *gym, const char *key)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof gym->inflight / sizeof gym->inflight[0]; i++)
-        if (!strcmp(gym->inflight[i], key))
-            return gym->inflight[i];
-    return NULL;
-}
-
-/* 1 when the request was answered from an earlier one. */
-static int replayed(struct gym *gym, struct lathe_request *req, const char *key, const char *hash)
-{
-    struct replay r = {gym, key, hash, 0, NULL, 0};
-    const struct session *s;
-
-    r.oldest_ms = gym->kit.clock->wall_ms(gym->kit.clock) - IDEMPOTENCY_MS;
-    if (inflight(gym, key)) {
-        api_problem(&gym->kit, req, 409, "idempotency_conflict",
-                    "A request with this Idempotency-Key is being worked on");
-        return 1;
-    }
-    gym->kit.jobs->list(gym->kit.jobs, GYM_OWNER, find_key, &r);
-    if (!r.job)
-        return 0;
-    if (r.conflict) {
-        api_problem(&gym->kit, req, 409, "idempotency_conflict",
-                    "This Idempotency-Key was used with another body");
-        return 1;
-    }
-    s = session_get(gym, r.job);
-    answer_started(gym, req, r.job,
-                   gym->kit.json->get_string(s->extra, "initial_status", "pending"));
-    return 1;
-}
-
 /* ---- submitting ---- */
 
 static void started(void *user, int32_t status, const struct lathe_job_info *job,
@@ -444,20 +381,21 @@ static void started(void *user, int32_t status, const struct lathe_job_info *job
 
     if (status != LATHE_OK || !job)
         refused(gym, park->req, status, err);
-    else
+    else {
+        gym_audit(gym, park->req, "training.start", job->id);
         answer_started(gym, park->req, job, park->flag ? "running" : "pending");
+    }
 }
 
-/* park->arg holds the idempotency key while the job is stored. */
+/* park->number is that of the idempotency key while the job is stored. */
 static void started_drop(void *user)
 {
     struct api_park *park = user;
     struct gym *gym = park->self;
-    char *slot = park->arg[0] ? inflight(gym, park->arg) : NULL;
+    int64_t flight = park->number;
 
-    if (slot)
-        slot[0] = '\0';
     api_park_drop(park);
+    flight_end(gym, flight);
 }
 
 struct start {
@@ -477,7 +415,7 @@ static int32_t submit(struct gym *gym, struct lathe_request *req, const struct s
                                         .from_job = start->from_job,
                                         .from_checkpoint = start->from_checkpoint};
     struct lathe_json *spec = spec_build(gym, start->fields, start->scenario, start->learner);
-    char *spec_text = j->dup_text(spec, 0, NULL), *extra_text, *slot;
+    char *spec_text = j->dup_text(spec, 0, NULL), *extra_text;
     uint32_t slots = 0, used = 0, queued = 0;
     struct lathe_error err = {0};
     struct api_park *park = NULL;
@@ -486,10 +424,9 @@ static int32_t submit(struct gym *gym, struct lathe_request *req, const struct s
     gym->kit.jobs->capacity(gym->kit.jobs, &slots, &used, &queued, NULL);
     j->set_string(start->fields, "initial_status", used + queued < slots ? "running" : "pending");
     extra_text = j->dup_text(start->fields, 0, NULL);
-    if (spec_text && extra_text && (park = api_park_new(&gym->kit, gym, req, start->key))) {
+    if (spec_text && extra_text && (park = api_park_new(&gym->kit, gym, req, NULL))) {
         park->flag = used + queued < slots;
-        if (start->key && (slot = inflight(gym, "")) != NULL)
-            snprintf(slot, sizeof gym->inflight[0], "%s", park->arg);
+        park->number = start->key ? flight_begin(gym, start->key) : 0;
         request.spec = spec_text;
         request.extra = extra_text;
         st = gym->kit.jobs->submit(gym->kit.jobs, &request, started, park, started_drop, &err);
@@ -559,13 +496,16 @@ int32_t op_start(void *self, struct lathe_request *req)
     char hash[65] = "", *canonical;
     int32_t st;
 
-    if (start.key && start.key[0] && strlen(start.key) < 128) {
+    if (start.key && strlen(start.key) > GYM_KEY_MAX)
+        return api_problem(&gym->kit, req, 400, "idempotency_key_invalid",
+                           "An Idempotency-Key has at most %d characters", GYM_KEY_MAX);
+    if (start.key && start.key[0]) {
         if (!(canonical = j->dup_text(from.body, LATHE_JSON_SORTED, NULL)))
             return LATHE_E_NOMEM;
         sha256_hex(hash, canonical, strlen(canonical));
         j->free_text(canonical);
-        if (replayed(gym, req, start.key, hash))
-            return LATHE_OK;
+        if ((st = start_replay(gym, req, start.key, hash)) != LATHE_AGAIN)
+            return st;
     } else {
         start.key = NULL;
     }

@@ -91,6 +91,7 @@ enum verb { PAUSE, RESUME, STOP };
 enum verdict { GO, NO_OP, ACCEPTED, REFUSED };
 
 static const char *const verb_names[] = {"pause", "resume", "stop"};
+static const char *const audit_words[] = {"training.pause", "training.resume", "training.stop"};
 static const char *const done_words[] = {"paused", "resumed", "stopped"};
 static const char *const doing_words[] = {"pausing", "resumed", "stopping"};
 
@@ -166,9 +167,10 @@ static void wish_done(void *user, int32_t status, const struct lathe_job_info *j
         job = gym->kit.jobs->get(gym->kit.jobs, park->arg);
     if (!job)
         gym_not_found(&gym->kit, park->req, "session_not_found");
-    else if (status == LATHE_OK || status == LATHE_E_TIMEOUT)
+    else if (status == LATHE_OK || status == LATHE_E_TIMEOUT) {
+        gym_audit(gym, park->req, audit_words[verb], job->id);
         answer(gym, park->req, job, verb, status == LATHE_OK);
-    else if (status == LATHE_E_CONFLICT || status == LATHE_E_CANCELLED)
+    } else if (status == LATHE_E_CONFLICT || status == LATHE_E_CANCELLED)
         refuse(gym, park->req, session_state(job), verb);
     else
         gym->kit.http->respond_error(park->req, status, NULL, err);
@@ -241,6 +243,7 @@ static void deleted(void *user, int32_t status, const struct lathe_job_info *job
         gym->kit.http->respond_error(park->req, status, NULL, err);
         return;
     }
+    gym_audit(gym, park->req, "training.delete", park->arg);
     session_forget(gym, park->arg);
     snprintf(park->arg + strlen(park->arg), sizeof park->arg - strlen(park->arg), "/");
     gym->kit.store->series_drop_after(gym->kit.store, park->arg, INT64_MIN, NULL);
