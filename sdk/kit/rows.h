@@ -35,6 +35,22 @@ struct kit_policy_loss {
     float *scratch; /* kit_scratch(n) floats */
 };
 
+/* Independent categoricals whose logits (and mask bytes) lie side by side: n[0] .. n[count - 1]
+ * actions; their sum is kit_categorical.n. */
+struct kit_parts {
+    const uint32_t *n;
+    uint32_t count;
+};
+
+/* Noise that depends on the state: the deviation of action a is sqrt(sum_f feat_f^2 s2[f][a] +
+ * 1e-6) with s2 = exp(2 log_std), n actions to a feature. */
+struct kit_sde {
+    const float *feat; /* rows of n_feat numbers, ld apart */
+    size_t ld;
+    uint32_t n_feat;
+    const float *s2;
+};
+
 struct kit_rows {
     /* scratch: kit_scratch(n) floats. Samples row i with u[i] in (0, 1): first index whose
      * cumulative probability exceeds u, the last allowed one as fallback; u NULL takes the lowest
@@ -55,6 +71,23 @@ struct kit_rows {
                           struct kit_policy_sums *sums);
     /* std deviations exp(log_std). */
     void (*exps)(const float *x, float *y, size_t n);
+    /* As categorical and categorical_loss; u and act hold one entry per part, log-probabilities and
+     * entropies add. u is count floats per row. */
+    void (*multi)(const struct kit_categorical *d, const struct kit_parts *parts, uint32_t rows,
+                  const float *u, int32_t *act, size_t act_ld, float *logp, float *scratch);
+    void (*multi_loss)(const struct kit_categorical *d, const struct kit_parts *parts,
+                       const struct kit_policy_loss *l, const int32_t *act, size_t act_ld,
+                       float *dlogits, struct kit_policy_sums *sums);
+    /* Variances into var[a * KIT_BLOCK + row]; log-probabilities into logp unless it is NULL.
+     * scratch: KIT_BLOCK floats. */
+    void (*sde_logp)(const float *mean, size_t ld, const struct kit_sde *s, uint32_t n,
+                     uint32_t rows, const float *act, size_t act_ld, float *logp, float *var,
+                     float *scratch);
+    /* dmean (ld apart); the gradient of log_std is added to dlog_std [n_feat][n]. Features count as
+     * constants. */
+    void (*sde_loss)(const float *mean, size_t ld, const struct kit_sde *s, uint32_t n,
+                     const struct kit_policy_loss *l, const float *act, size_t act_ld, float *dmean,
+                     float *dlog_std, struct kit_policy_sums *sums);
 };
 
 /* Floats of scratch for n actions. */

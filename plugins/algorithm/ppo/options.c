@@ -53,6 +53,10 @@ const struct lathe_option *const ppo_options[] = {
     LATHE_OPTION_FLOAT("reward_scale", "1", 1e-6, 1e6, "Factor on rewards (agentgym 0.1)."),
     LATHE_OPTION_FLOAT("adam_eps", "1e-5", 1e-12, 1, "Adam's denominator term."),
     LATHE_OPTION_FLOAT("log_std_init", "0", -10, 5, "Start of the Gaussian's log deviation."),
+    LATHE_OPTION_BOOL("use_sde", "false",
+                      "Noise that depends on the state (gSDE); for a box of actions."),
+    LATHE_OPTION_INT("sde_sample_freq", "-1", -1, 1048576,
+                     "Steps between draws of that noise, -1 = once per rollout."),
     LATHE_OPTION_ENUM("isa", "auto", isas, "Instruction set; results do not depend on it."),
     NULL};
 
@@ -134,6 +138,8 @@ int32_t ppo_configure(struct ppo *p, const struct lathe_algo_args *args, struct 
     c->target_kl = pick(o, "target_kl", (double)NAN);
     c->reward_scale = pick(o, "reward_scale", ag ? 0.1 : (double)NAN);
     c->adam_eps = pick(o, "adam_eps", (double)NAN);
+    c->use_sde = o->get_bool(o, "use_sde");
+    c->sde_sample_freq = o->get_int(o, "sde_sample_freq");
     c->log_std_init = pick(o, "log_std_init", (double)NAN);
     c->norm = ag && !o->is_set(o, "advantage_norm")
                   ? PPO_NORM_ITERATION
@@ -148,6 +154,8 @@ int32_t ppo_configure(struct ppo *p, const struct lathe_algo_args *args, struct 
     c->ortho_init = flag(o, "ortho_init", ag, 0);
     c->shared = flag(o, "shared_trunk", ag, 1);
     c->bootstrap = flag(o, "bootstrap_truncation", cr || ag, 0);
+    if (c->use_sde && p->discrete)
+        return ppo_fail(err, LATHE_E_INVALID, "use_sde", "use_sde needs a float32 BOX of actions");
     if (!p->episodic && (uint64_t)c->n_steps * p->n_envs > 1u << 26)
         return ppo_fail(err, LATHE_E_LIMIT, "n_steps", "n_steps x n_envs exceeds 67108864");
     if (!p->episodic && c->batch_size > (uint64_t)c->n_steps * p->n_envs)

@@ -1,4 +1,4 @@
-/* Algorithm "ppo": proximal policy optimization for one discrete action or a float32 box, in
+/* Algorithm "ppo": proximal policy optimization for discrete actions or a float32 box, in
  * fixed-length rollouts or whole episodes. This file opens learners and holds the tables. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -14,16 +14,28 @@ static int32_t action_space(struct ppo *p, const struct lathe_env_spec *spec,
     uint32_t i;
 
     p->act_space = s;
+    p->n_parts = 1;
     if (s->kind == LATHE_SPACE_DISCRETE) {
         p->discrete = 1;
         p->act_start = s->start;
         n = (uint64_t)s->n;
+        p->parts[0] = (uint32_t)n;
+    } else if (s->kind == LATHE_SPACE_MULTIDISCRETE) {
+        p->discrete = 1;
+        p->n_parts = s->shape[0];
+        if (p->n_parts == 0 || p->n_parts > PPO_MAX_PARTS)
+            return ppo_fail(err, LATHE_E_UNSUPPORTED, "", "MULTIDISCRETE needs 1 to 64 parts");
+        for (n = 0, i = 0; i < p->n_parts; n += p->parts[i++]) {
+            if (s->nvec[i] < 1 || s->nvec[i] > PPO_MAX_ACTIONS)
+                return ppo_fail(err, LATHE_E_UNSUPPORTED, "", "a part has too many actions");
+            p->parts[i] = (uint32_t)s->nvec[i];
+        }
     } else if (s->kind == LATHE_SPACE_BOX && s->dtype == LATHE_F32) {
         for (i = 0; i < s->ndim && i < 6; i++)
             n *= s->shape[i];
     } else {
         return ppo_fail(err, LATHE_E_UNSUPPORTED, "",
-                        "actions must be one DISCRETE number or a float32 BOX");
+                        "actions must be DISCRETE, MULTIDISCRETE or a float32 BOX");
     }
     if (n == 0 || n > PPO_MAX_ACTIONS)
         return ppo_fail(err, LATHE_E_UNSUPPORTED, "", "the action space has too many elements");
@@ -36,14 +48,17 @@ static int32_t action_space(struct ppo *p, const struct lathe_env_spec *spec,
 static int32_t work_space(struct ppo *p, struct lathe_error *err)
 {
     const size_t ls = p->log_std != NULL ? p->engine->stride(p->log_std) : 16u;
+    const size_t ls_rows = p->trunk != NULL ? 1u : KIT_BLOCK;
 
     p->x_act = calloc((size_t)KIT_BLOCK * p->dim, sizeof(float));
     p->scratch = calloc(kit_scratch(p->n_out), sizeof(float));
     p->dy = calloc((size_t)KIT_BLOCK * p->stride_a, sizeof(float));
     p->dv = calloc((size_t)KIT_BLOCK * p->stride_c, sizeof(float));
-    p->dls = calloc(KIT_BLOCK * ls, sizeof(float));
+    p->dls = calloc(ls_rows * ls, sizeof(float));
+    p->s2 = calloc((size_t)p->n_feat * p->n_out + 1u, sizeof(float));
+    p->dfeat = calloc((size_t)KIT_BLOCK * p->stride_t + 1u, sizeof(float));
     p->noise = calloc((size_t)2 * KIT_BLOCK * p->n_out, sizeof(float));
-    return p->x_act && p->scratch && p->dy && p->dv && p->dls && p->noise
+    return p->s2 && p->dfeat && p->x_act && p->scratch && p->dy && p->dv && p->dls && p->noise
                ? LATHE_OK
                : ppo_fail(err, LATHE_E_NOMEM, "", "no memory");
 }
@@ -61,6 +76,8 @@ static void ppo_close(void *self)
     free(p->dy);
     free(p->dv);
     free(p->dls);
+    free(p->s2);
+    free(p->dfeat);
     free(p->noise);
     free(p);
 }
@@ -127,8 +144,8 @@ static const void *extension(void *self, const char *id)
 
 static const struct lathe_algorithm ppo_table = {
     .struct_size = sizeof(struct lathe_algorithm),
-    .flags = LATHE_ALGO_DISCRETE | LATHE_ALGO_CONTINUOUS | LATHE_ALGO_ON_POLICY |
-             LATHE_ALGO_NEEDS_ENGINE,
+    .flags = LATHE_ALGO_DISCRETE | LATHE_ALGO_CONTINUOUS | LATHE_ALGO_MULTIDISCRETE |
+             LATHE_ALGO_ON_POLICY | LATHE_ALGO_NEEDS_ENGINE,
     .open = ppo_open,
     .act = ppo_act,
     .observe = ppo_observe,

@@ -15,6 +15,7 @@
 
 #define PPO_MAX_HIDDEN 8u
 #define PPO_MAX_ACTIONS 4096u
+#define PPO_MAX_PARTS 64u
 #define PPO_SLICE \
     512u /* rows of a minibatch between two looks at the budget; a multiple of KIT_BLOCK */
 
@@ -23,6 +24,8 @@ enum ppo_norm { PPO_NORM_NONE, PPO_NORM_MINIBATCH, PPO_NORM_ITERATION };
 struct ppo_config {
     double learning_rate, gamma, gae_lambda, clip_range, clip_range_vf, ent_coef, vf_coef;
     double max_grad_norm, target_kl, reward_scale, adam_eps, log_std_init;
+    int32_t use_sde;
+    int64_t sde_sample_freq;
     uint32_t n_steps, batch_size, n_epochs, n_hidden, hidden[PPO_MAX_HIDDEN];
     uint32_t activation, isa;
     int32_t lr_schedule, clip_schedule, ent_schedule;
@@ -36,9 +39,11 @@ struct ppo_config {
 struct ppo_rollout {
     size_t cap, n;
     float *obs, *act_f, *logp, *value, *reward, *adv, *ret;
-    int32_t *act_i;
+    int32_t *act_i; /* n_parts per entry */
     uint8_t *done, *mask;
     uint32_t *row, *perm;
+    float *theta;       /* gSDE: [n_envs][n_feat][n_out] weights of the noise */
+    uint32_t *sde_step; /* [n_envs] steps of the row in this rollout */
     uint32_t t, rows_seen, n_alive;
     size_t *pending;    /* [n_envs] entry of the step under way */
     uint8_t *alive;     /* [n_envs] EPISODIC */
@@ -82,9 +87,16 @@ struct ppo {
     struct lathe_net *actor, *critic,
         *log_std; /* critic NULL: shared trunk; log_std: Gaussian only */
     struct lathe_workspace *act_a, *act_c, *upd_a, *upd_c, *std_ws;
+    /* gSDE: the hidden layers are a net of their own, its outputs the noise's features; actor is
+     * the head. NULL otherwise. */
+    struct lathe_net *trunk;
+    struct lathe_workspace *act_t, *upd_t;
+    uint32_t n_feat, stride_t;
+    float *s2, *dfeat; /* squared deviations [n_feat][n_out]; gradient of a block's features */
     uint32_t n_out, value_col, stride_a, stride_c, n_layers_a, n_layers_c;
     int32_t discrete, episodic, policy_only;
     int64_t act_start;
+    uint32_t parts[PPO_MAX_PARTS], n_parts; /* action choices; more than one: MULTIDISCRETE */
     const struct lathe_space *act_space;
     uint32_t n_envs, n_mask, obs_stride, act_stride, dim, threads;
     uint64_t seed, total_steps, total_iterations, memory_limit;
@@ -105,6 +117,21 @@ int32_t ppo_nets_open(struct ppo *p, struct lathe_error *err);
 void ppo_nets_close(struct ppo *p);
 /* Values of rows inputs x (dim floats per row) into v. */
 void ppo_values(struct ppo *p, const float *x, uint32_t rows, float *v);
+
+/* Outputs of the actor for n <= KIT_BLOCK inputs x, with the update's workspaces or those of
+ * acting; *feat: the features of gSDE, stride_t floats apart. */
+const float *ppo_actor(struct ppo *p, int32_t update, uint32_t n, const float *x,
+                       const float **feat);
+/* gSDE: deviations as they are now, for features feat; uses p->s2. */
+struct kit_sde ppo_sde(struct ppo *p, const float *feat);
+
+/* sde.c */
+/* Draws the weights of row's noise: a function of (seed, row, step). */
+void ppo_sde_draw(struct ppo *p, uint32_t row, uint64_t step);
+/* Actions of rows inputs: with the drawn weights of row[i] (row not NULL), with n_out standard
+ * normals per input (u not NULL), or the mean. */
+void ppo_sde_act(struct ppo *p, const float *mean, const struct kit_sde *s, uint32_t rows,
+                 const uint32_t *row, const float *u, float *act);
 
 /* rollout.c */
 int32_t ppo_rollout_open(struct ppo *p, struct lathe_error *err);

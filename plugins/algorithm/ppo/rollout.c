@@ -30,7 +30,7 @@ static int32_t grow(void *slot, size_t n, size_t size)
 static size_t entry_bytes(const struct ppo *p)
 {
     return ((size_t)p->dim + 6u) * sizeof(float) + 1u + p->n_mask + 2u * sizeof(uint32_t) +
-           (p->discrete ? sizeof(int32_t) : p->n_out * sizeof(float));
+           (p->discrete ? p->n_parts * sizeof(int32_t) : p->n_out * sizeof(float));
 }
 
 static int32_t reserve(struct ppo *p, size_t cap)
@@ -45,7 +45,7 @@ static int32_t reserve(struct ppo *p, size_t cap)
         grow(&r->adv, cap, sizeof *r->adv) || grow(&r->ret, cap, sizeof *r->ret) ||
         grow(&r->done, cap, sizeof *r->done) || grow(&r->row, cap, sizeof *r->row) ||
         grow(&r->perm, cap, sizeof *r->perm) || grow(&r->mask, cap, p->n_mask) ||
-        (p->discrete ? grow(&r->act_i, cap, sizeof *r->act_i)
+        (p->discrete ? grow(&r->act_i, cap, p->n_parts * sizeof *r->act_i)
                      : grow(&r->act_f, cap, p->n_out * sizeof *r->act_f)))
         return LATHE_E_NOMEM;
     r->cap = cap;
@@ -71,12 +71,14 @@ int32_t ppo_rollout_open(struct ppo *p, struct lathe_error *err)
     b->adv = calloc(rows, sizeof *b->adv);
     b->ret = calloc(rows, sizeof *b->ret);
     b->value_old = calloc(rows, sizeof *b->value_old);
-    b->act_i = calloc(rows, sizeof *b->act_i);
+    r->theta = calloc(n, (size_t)p->n_feat * p->n_out * sizeof *r->theta + 1u);
+    r->sde_step = calloc(n, sizeof *r->sde_step);
+    b->act_i = calloc(rows, p->n_parts * sizeof *b->act_i);
     b->act_f = calloc(rows, (p->discrete ? 1u : p->n_out) * sizeof *b->act_f);
     b->mask = calloc(rows, p->n_mask + 1u);
     if (st != LATHE_OK || !r->pending || !r->alive || !r->row_step || !r->next_value ||
         !r->next_adv || !b->x || !b->logp_old || !b->adv || !b->ret || !b->value_old || !b->act_i ||
-        !b->act_f || !b->mask)
+        !b->act_f || !b->mask || !r->theta || !r->sde_step)
         return ppo_fail(err, LATHE_E_NOMEM, "n_steps", "no memory for the rollout");
     ppo_rollout_reset(p);
     return LATHE_OK;
@@ -86,11 +88,11 @@ void ppo_rollout_close(struct ppo *p)
 {
     struct ppo_rollout *r = &p->roll;
     struct ppo_batch *b = &p->batch;
-    void *const all[] = {r->obs,        r->act_f,    r->logp,      r->value,   r->reward,
-                         r->adv,        r->ret,      r->act_i,     r->done,    r->mask,
-                         r->row,        r->perm,     r->alive,     r->pending, r->row_step,
-                         r->next_value, r->next_adv, b->x,         b->act_f,   b->logp_old,
-                         b->adv,        b->ret,      b->value_old, b->act_i,   b->mask};
+    void *const all[] = {r->obs,   r->act_f,    r->logp,     r->value,      r->reward,    r->adv,
+                         r->ret,   r->act_i,    r->done,     r->mask,       r->row,       r->perm,
+                         r->alive, r->pending,  r->row_step, r->next_value, r->next_adv,  b->x,
+                         b->act_f, b->logp_old, b->adv,      b->ret,        b->value_old, b->act_i,
+                         b->mask,  r->theta,    r->sde_step};
     size_t i;
 
     for (i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -104,6 +106,7 @@ void ppo_rollout_reset(struct ppo *p)
     p->roll.rows_seen = 0;
     p->roll.n_alive = p->n_envs;
     memset(p->roll.alive, 1, p->n_envs);
+    memset(p->roll.sde_step, 0, p->n_envs * sizeof *p->roll.sde_step);
 }
 
 static const unsigned char *obs_row(const struct ppo *p, const void *obs, size_t row)
@@ -117,31 +120,50 @@ static const unsigned char *obs_row(const struct ppo *p, const void *obs, size_t
 struct policy_out {
     int32_t *act_i;
     float *act_f, *logp, *value, *prob;
+    const uint32_t *row; /* gSDE while exploring: environment row of each input */
 };
+
+static void gaussian(struct ppo *p, const float *y, const float *feat, uint32_t n, const float *u,
+                     const struct policy_out *out)
+{
+    const float *ls;
+    float *std = p->scratch;
+    uint32_t i, a;
+
+    if (p->trunk != NULL) {
+        const struct kit_sde s = ppo_sde(p, feat);
+        ppo_sde_act(p, y, &s, n, out->row, u, out->act_f);
+        if (out->logp != NULL)
+            p->rows->sde_logp(y, p->stride_a, &s, p->n_out, n, out->act_f, p->n_out, out->logp,
+                              p->scratch + KIT_BLOCK, p->scratch);
+        return;
+    }
+    ls = p->engine->forward(p->log_std, p->std_ws, 1, NULL, 0);
+    p->rows->exps(ls, std, p->n_out);
+    for (i = 0; i < n; i++)
+        for (a = 0; a < p->n_out; a++) {
+            const float mean = y[(size_t)i * p->stride_a + a];
+            out->act_f[(size_t)i * p->n_out + a] =
+                u == NULL ? mean : mean + std[a] * u[(size_t)i * p->n_out + a];
+        }
+    if (out->logp != NULL)
+        p->rows->gaussian_logp(y, p->stride_a, ls, p->n_out, n, out->act_f, p->n_out, out->logp);
+}
 
 static void policy(struct ppo *p, const float *x, const uint8_t *mask, uint32_t n, const float *u,
                    const struct policy_out *out)
 {
-    const float *y = p->engine->forward(p->actor, p->act_a, n, x, p->dim);
-    uint32_t i, a;
+    const float *feat, *y = ppo_actor(p, 0, n, x, &feat);
+    const struct kit_categorical d = {y, p->stride_a, mask, p->n_mask, p->n_out};
+    const struct kit_parts parts = {p->parts, p->n_parts};
+    uint32_t i;
 
-    if (p->discrete) {
-        const struct kit_categorical d = {y, p->stride_a, mask, p->n_mask, p->n_out};
+    if (!p->discrete)
+        gaussian(p, y, feat, n, u, out);
+    else if (p->n_parts == 1)
         p->rows->categorical(&d, n, u, out->act_i, 1, out->logp, out->prob, p->scratch);
-    } else {
-        const float *ls = p->engine->forward(p->log_std, p->std_ws, 1, NULL, 0);
-        float *std = p->scratch;
-        p->rows->exps(ls, std, p->n_out);
-        for (i = 0; i < n; i++)
-            for (a = 0; a < p->n_out; a++) {
-                const float mean = y[(size_t)i * p->stride_a + a];
-                out->act_f[(size_t)i * p->n_out + a] =
-                    u == NULL ? mean : mean + std[a] * u[(size_t)i * p->n_out + a];
-            }
-        if (out->logp != NULL)
-            p->rows->gaussian_logp(y, p->stride_a, ls, p->n_out, n, out->act_f, p->n_out,
-                                   out->logp);
-    }
+    else
+        p->rows->multi(&d, &parts, n, u, out->act_i, p->n_parts, out->logp, p->scratch);
     if (out->value == NULL)
         return;
     if (p->critic != NULL)
@@ -150,14 +172,23 @@ static void policy(struct ppo *p, const float *x, const uint8_t *mask, uint32_t 
         out->value[i] = y[(size_t)i * p->stride_c + p->value_col];
 }
 
-/* Draws of one decision: a uniform, or n_out normals. */
+/* Numbers that a decision draws. */
+static uint32_t n_draws(const struct ppo *p)
+{
+    return p->discrete ? p->n_parts : p->n_out;
+}
+
+/* Draws of one decision: a uniform per part, or n_out normals. */
 static void draw(const struct ppo *p, uint64_t key, uint32_t row, uint64_t step, float *u)
 {
     uint32_t x[4], a;
 
     if (p->discrete) {
-        lathe_philox(key, LATHE_STREAM_ACTION, row, step, 0, x);
-        u[0] = lathe_u32_to_f32(x[0]);
+        for (a = 0; a < p->n_parts; a++) {
+            if (a % 4 == 0)
+                lathe_philox(key, LATHE_STREAM_ACTION, row, step, a / 4, x);
+            u[a] = lathe_u32_to_f32(x[a % 4]);
+        }
         return;
     }
     for (a = 0; a < p->n_out; a += 2) {
@@ -179,8 +210,10 @@ static void emit(const struct ppo *p, const int32_t *act_i, const float *act_f, 
     uint32_t a;
 
     if (p->discrete) {
-        const int32_t v = (int32_t)(*act_i + p->act_start);
-        memcpy(to, &v, sizeof v);
+        for (a = 0; a < p->n_parts; a++) {
+            const int32_t v = (int32_t)(act_i[a] + p->act_start);
+            memcpy(to + a * sizeof v, &v, sizeof v);
+        }
         return;
     }
     for (a = 0; a < p->n_out; a++) {
@@ -230,6 +263,19 @@ static int32_t place(struct ppo *p, const struct lathe_obs *obs, size_t *first, 
     return LATHE_OK;
 }
 
+/* Draws of one row's next step while exploring. */
+static void draw_step(struct ppo *p, uint32_t row, float *u)
+{
+    struct ppo_rollout *r = &p->roll;
+    const uint64_t step = r->row_step[row]++;
+    const uint32_t t = r->sde_step[row]++;
+
+    if (p->trunk == NULL)
+        draw(p, p->seed, row, step, u);
+    else if (t == 0 || (p->cfg.sde_sample_freq > 0 && t % p->cfg.sde_sample_freq == 0))
+        ppo_sde_draw(p, row, step);
+}
+
 static int32_t explore(struct ppo *p, const struct lathe_obs *obs, struct lathe_act *act)
 {
     struct ppo_rollout *r = &p->roll;
@@ -243,18 +289,19 @@ static int32_t explore(struct ppo *p, const struct lathe_obs *obs, struct lathe_
         return st;
     for (e = first; e < last; e += KIT_BLOCK) {
         const uint32_t n = last - e < KIT_BLOCK ? (uint32_t)(last - e) : KIT_BLOCK;
-        const struct policy_out out = {p->discrete ? r->act_i + e : NULL,
-                                       p->discrete ? NULL : r->act_f + e * p->n_out, r->logp + e,
-                                       r->value + e, NULL};
+        const struct policy_out out = {p->discrete ? r->act_i + e * p->n_parts : NULL,
+                                       p->discrete ? NULL : r->act_f + e * p->n_out,
+                                       r->logp + e,
+                                       r->value + e,
+                                       NULL,
+                                       r->row + e};
         uint32_t i;
-        for (i = 0; i < n; i++) {
-            const uint32_t row = r->row[e + i];
-            draw(p, p->seed, row, r->row_step[row]++, p->noise + (p->discrete ? i : i * p->n_out));
-        }
+        for (i = 0; i < n; i++)
+            draw_step(p, r->row[e + i], p->noise + i * n_draws(p));
         policy(p, r->obs + e * p->dim, p->n_mask > 0 ? r->mask + e * p->n_mask : NULL, n, p->noise,
                &out);
         for (i = 0; i < n; i++)
-            emit(p, p->discrete ? out.act_i + i : NULL,
+            emit(p, p->discrete ? out.act_i + (size_t)i * p->n_parts : NULL,
                  p->discrete ? NULL : out.act_f + (size_t)i * p->n_out, act->act, r->row[e + i]);
     }
     return LATHE_OK;
@@ -264,7 +311,7 @@ static int32_t explore(struct ppo *p, const struct lathe_obs *obs, struct lathe_
 static void apply(struct ppo *p, const struct lathe_obs *obs, uint32_t mode, struct lathe_act *act)
 {
     const float undo = (float)(1.0 / p->cfg.reward_scale);
-    int32_t act_i[KIT_BLOCK];
+    int32_t act_i[KIT_BLOCK * PPO_MAX_PARTS];
     uint32_t at, i;
 
     for (at = 0; at < obs->count; at += KIT_BLOCK) {
@@ -272,19 +319,21 @@ static void apply(struct ppo *p, const struct lathe_obs *obs, uint32_t mode, str
         const size_t row = (size_t)obs->first + at;
         const uint8_t *mask =
             p->n_mask > 0 && obs->mask != NULL ? obs->mask + row * p->n_mask : NULL;
-        const struct policy_out out = {act_i, p->noise + (size_t)KIT_BLOCK * p->n_out, NULL,
+        const struct policy_out out = {act_i,
+                                       p->noise + (size_t)KIT_BLOCK * p->n_out,
+                                       NULL,
                                        act->value != NULL ? act->value + row : NULL,
                                        p->discrete && act->prob != NULL ? act->prob + row * p->n_out
-                                                                        : NULL};
+                                                                        : NULL,
+                                       NULL};
         for (i = 0; i < n; i++)
             kit_flatten(&p->flat, obs_row(p, obs->obs, row + i), p->x_act + (size_t)i * p->dim);
         for (i = 0; i < n && mode == LATHE_ACT_SAMPLE; i++)
-            draw(p, obs->sample_key, 0, obs->sample_index + at + i,
-                 p->noise + (p->discrete ? i : i * p->n_out));
+            draw(p, obs->sample_key, 0, obs->sample_index + at + i, p->noise + i * n_draws(p));
         policy(p, p->x_act, mask, n, mode == LATHE_ACT_SAMPLE ? p->noise : NULL, &out);
         for (i = 0; i < n; i++) {
-            emit(p, act_i + i, p->discrete ? NULL : out.act_f + (size_t)i * p->n_out, act->act,
-                 row + i);
+            emit(p, act_i + (size_t)i * p->n_parts,
+                 p->discrete ? NULL : out.act_f + (size_t)i * p->n_out, act->act, row + i);
             if (out.value != NULL)
                 out.value[i] *= undo;
         }

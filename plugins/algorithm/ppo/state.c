@@ -33,14 +33,20 @@ static int describe_tensor(const struct ppo *p, const char *net, uint32_t i, con
     t->shape[0] = out;
     t->shape[1] = l == 0 ? p->dim : p->cfg.hidden[(l < h ? l : h) - 1];
     snprintf(t->name, sizeof t->name, "%s/%s.%u.%s", prefix, net, l, t->bias ? "bias" : "weight");
-    if (!actor && !critic)
+    if (!actor && !critic) {
         snprintf(t->name, sizeof t->name, "%s/log_std", prefix);
+        if (p->trunk != NULL) {
+            t->ndim = 2;
+            t->shape[0] = p->n_feat;
+            t->shape[1] = p->n_out;
+        }
+    }
     return 1;
 }
 
 static size_t count(const struct tensor *t)
 {
-    return (size_t)(t->bias ? t->shape[0] : t->shape[0] * t->shape[1]);
+    return (size_t)(t->ndim == 1 ? t->shape[0] : t->shape[0] * t->shape[1]);
 }
 
 /* Writes (w) or reads (r) the values `what` of one net. */
@@ -55,14 +61,18 @@ static int32_t move_net(struct ppo *p, struct lathe_net *net, const char *name, 
     for (i = net == p->log_std ? 1 : 0; net != NULL && describe_tensor(p, name, i, prefix, &t);
          i++) {
         float *buffer = malloc((count(&t) + 1) * sizeof *buffer);
+        /* with gSDE the actor's hidden layers are another net */
+        const int split = net == p->actor && p->trunk != NULL;
+        struct lathe_net *from = split && t.layer < p->cfg.n_hidden ? p->trunk : net;
+        const uint32_t layer = t.layer - (split && from == net ? p->cfg.n_hidden : 0);
         if (buffer == NULL)
             return LATHE_E_NOMEM;
         if (w != NULL) {
-            st = p->engine->tensor_get(net, what, t.layer, t.bias, buffer);
+            st = p->engine->tensor_get(from, what, layer, t.bias, buffer);
             st = st != LATHE_OK ? st : w->put(w, t.name, LATHE_F32, t.ndim, t.shape, buffer);
         } else {
             st = r->get(r, t.name, LATHE_F32, t.ndim, t.shape, buffer);
-            st = st != LATHE_OK ? st : p->engine->tensor_set(net, what, t.layer, t.bias, buffer);
+            st = st != LATHE_OK ? st : p->engine->tensor_set(from, what, layer, t.bias, buffer);
         }
         free(buffer);
         if (st != LATHE_OK)
@@ -138,6 +148,8 @@ int32_t ppo_load(void *self, const struct lathe_reader *r, struct lathe_error *e
     p->iterations = counters[1];
     p->n_updates = counters[2];
     p->engine->step_set(p->actor, counters[3]);
+    if (p->trunk != NULL)
+        p->engine->step_set(p->trunk, counters[3]);
     if (p->critic != NULL)
         p->engine->step_set(p->critic, counters[3]);
     if (p->log_std != NULL)
@@ -188,9 +200,11 @@ int32_t ppo_describe(void *self, char *json, uint64_t cap_bytes)
 
     snprintf(text, sizeof text,
              "{\"kind\":\"mlp\",\"distribution\":\"%s\",\"inputs\":%u,\"outputs\":%u,"
+             "\"parts\":%u,\"state_dependent_noise\":%s,"
              "\"shared_trunk\":%s,\"reward_scale\":%.17g,\"layers\":[",
-             p->discrete ? "categorical" : "gaussian", p->dim, p->n_out,
-             p->cfg.shared ? "true" : "false", p->cfg.reward_scale);
+             p->discrete ? "categorical" : "gaussian", p->dim, p->n_out, p->n_parts,
+             p->trunk != NULL ? "true" : "false", p->cfg.shared ? "true" : "false",
+             p->cfg.reward_scale);
     ok = append(json, cap_bytes, &at, text) && append_layers(p, "actor", json, cap_bytes, &at) &&
          append(json, cap_bytes, &at, "]");
     if (ok && p->critic != NULL)

@@ -84,7 +84,7 @@ static void gather(struct ppo *p)
 {
     const struct ppo_rollout *r = &p->roll;
     struct ppo_batch *b = &p->batch;
-    const size_t left = r->n - p->upd.start, na = p->n_out;
+    const size_t left = r->n - p->upd.start, na = p->n_out, np = p->n_parts;
     uint32_t i;
 
     b->n = left < p->cfg.batch_size ? (uint32_t)left : p->cfg.batch_size;
@@ -96,7 +96,7 @@ static void gather(struct ppo *p)
         b->ret[i] = r->ret[e];
         b->value_old[i] = r->value[e];
         if (p->discrete)
-            b->act_i[i] = r->act_i[e];
+            memcpy(b->act_i + i * np, r->act_i + e * np, np * sizeof *b->act_i);
         else
             memcpy(b->act_f + i * na, r->act_f + e * na, na * sizeof *b->act_f);
         if (p->n_mask > 0)
@@ -106,8 +106,30 @@ static void gather(struct ppo *p)
         kit_normalize(b->adv, b->n);
 }
 
+/* Gradient of a Gaussian policy; with gSDE one row holds the sum of a block's deviation gradients.
+ */
+static void gaussian_block(struct ppo *p, const float *y, const float *feat,
+                           const struct kit_policy_loss *l, uint32_t at)
+{
+    const float *act = p->batch.act_f + (size_t)at * p->n_out;
+    const uint32_t ld = p->engine->stride(p->log_std), add = at > 0 ? LATHE_BACKWARD_ADD : 0;
+
+    if (p->trunk != NULL) {
+        const struct kit_sde s = ppo_sde(p, feat);
+        memset(p->dls, 0, ld * sizeof *p->dls);
+        p->rows->sde_loss(y, p->stride_a, &s, p->n_out, l, act, p->n_out, p->dy, p->dls,
+                          &p->upd.pass.sums);
+        p->engine->backward(p->log_std, p->std_ws, 1, p->dls, NULL, 0, add);
+    } else {
+        const float *ls = p->engine->forward(p->log_std, p->std_ws, l->rows, NULL, 0);
+        p->rows->gaussian_loss(y, p->stride_a, ls, p->n_out, l, act, p->n_out, p->dy, p->dls, ld,
+                               &p->upd.pass.sums);
+        p->engine->backward(p->log_std, p->std_ws, l->rows, p->dls, NULL, 0, add);
+    }
+}
+
 /* Policy gradient of rows [at, at + n) from outputs y into dy. */
-static void policy_block(struct ppo *p, const float *y, uint32_t at, uint32_t n)
+static void policy_block(struct ppo *p, const float *y, const float *feat, uint32_t at, uint32_t n)
 {
     const struct ppo_batch *b = &p->batch;
     const struct kit_policy_loss l = {n,
@@ -118,19 +140,18 @@ static void policy_block(struct ppo *p, const float *y, uint32_t at, uint32_t n)
                                       1.0f / (float)b->n,
                                       p->scratch};
 
-    if (p->discrete) {
-        const struct kit_categorical d = {y, p->stride_a,
-                                          p->n_mask > 0 ? b->mask + (size_t)at * p->n_mask : NULL,
-                                          p->n_mask, p->n_out};
+    const struct kit_categorical d = {y, p->stride_a,
+                                      p->n_mask > 0 ? b->mask + (size_t)at * p->n_mask : NULL,
+                                      p->n_mask, p->n_out};
+    const struct kit_parts parts = {p->parts, p->n_parts};
+
+    if (!p->discrete)
+        gaussian_block(p, y, feat, &l, at);
+    else if (p->n_parts == 1)
         p->rows->categorical_loss(&d, &l, b->act_i + at, 1, p->dy, &p->upd.pass.sums);
-    } else {
-        const uint32_t ld = p->engine->stride(p->log_std);
-        const float *ls = p->engine->forward(p->log_std, p->std_ws, n, NULL, 0);
-        p->rows->gaussian_loss(y, p->stride_a, ls, p->n_out, &l, b->act_f + (size_t)at * p->n_out,
-                               p->n_out, p->dy, p->dls, ld, &p->upd.pass.sums);
-        p->engine->backward(p->log_std, p->std_ws, n, p->dls, NULL, 0,
-                            at > 0 ? LATHE_BACKWARD_ADD : 0);
-    }
+    else
+        p->rows->multi_loss(&d, &parts, &l, b->act_i + (size_t)at * p->n_parts, p->n_parts, p->dy,
+                            &p->upd.pass.sums);
 }
 
 /* Value gradient of rows [at, at + n) from outputs y into dy, both stride floats per row. */
@@ -155,12 +176,17 @@ static void actor_pass(struct ppo *p)
 
     for (at = p->upd.pass.from; at < p->upd.pass.to; at += KIT_BLOCK) {
         const uint32_t left = p->upd.pass.to - at, n = left < KIT_BLOCK ? left : KIT_BLOCK;
-        const float *y =
-            p->engine->forward(p->actor, p->upd_a, n, p->batch.x + (size_t)at * p->dim, p->dim);
-        policy_block(p, y, at, n);
+        const uint32_t add = at > 0 ? LATHE_BACKWARD_ADD : 0;
+        const float *feat, *y = ppo_actor(p, 1, n, p->batch.x + (size_t)at * p->dim, &feat);
+        policy_block(p, y, feat, at, n);
         if (p->critic == NULL)
             value_block(p, y, p->dy, at, n);
-        p->engine->backward(p->actor, p->upd_a, n, p->dy, NULL, 0, at > 0 ? LATHE_BACKWARD_ADD : 0);
+        if (p->trunk == NULL) {
+            p->engine->backward(p->actor, p->upd_a, n, p->dy, NULL, 0, add);
+        } else {
+            p->engine->backward(p->actor, p->upd_a, n, p->dy, p->dfeat, p->stride_t, add);
+            p->engine->backward(p->trunk, p->upd_t, n, p->dfeat, NULL, 0, add);
+        }
     }
 }
 
@@ -192,7 +218,7 @@ static int32_t step(struct ppo *p)
     struct ppo_update *u = &p->upd;
     const struct lathe_optim o = {sizeof o,        LATHE_OPTIM_ADAM,    u->lr, 0.9, 0.999,
                                   p->cfg.adam_eps, p->cfg.max_grad_norm};
-    struct lathe_net *nets[3];
+    struct lathe_net *nets[4];
     const double n = (double)p->batch.n;
     uint32_t k = 0;
 
@@ -210,6 +236,8 @@ static int32_t step(struct ppo *p)
         return LATHE_OK;
     }
     nets[k++] = p->actor;
+    if (p->trunk != NULL)
+        nets[k++] = p->trunk;
     if (p->critic != NULL)
         nets[k++] = p->critic;
     if (p->log_std != NULL)
