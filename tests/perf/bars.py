@@ -58,7 +58,8 @@ ROWS = {
                             score="exact", smoke=True, limit=200, equal=-13),
     "cliff-expected_sarsa": row("cliff_walking", "CliffWalking-v1", "expected_sarsa", 20_000, CLIFF, None,
                                 [(10, -15)], score="exact", smoke=True, limit=200, equal=-15),
-    "cliff-sarsa": row("cliff_walking", "CliffWalking-v1", "sarsa", 20_000, {**CLIFF, "alpha_end": 0.05}, None,
+    "cliff-sarsa": row("cliff_walking", "CliffWalking-v1", "sarsa", 20_000, {**CLIFF, "alpha_end": 0.05, "alpha_fraction": 0.8},
+                       None,
                        [(10, -17)], score="exact", smoke=True, limit=200, equal=-17),
     "blackjack": row("blackjack", "Blackjack-v1", "q_learning", 1_000_000, {
         "alpha": 0.05, "alpha_end": 0.001, "gamma": 1.0, "epsilon": 1.0, "epsilon_end": 0.1,
