@@ -24,13 +24,13 @@ struct kit_squashed {
 
 /* Noise of a row is its features h times theta; the density is N(mean, h^2 std^2 + 1e-6). Matrices
  * are [n][features]; theta = std * (standard normals). */
-struct kit_sde {
+struct kit_squashed_sde {
     const float *mean, *h; /* [rows][ld], [rows][ldh] */
     size_t ld, ldh;
     const float *theta, *std;
     uint32_t n, features;
     int32_t stable;
-    float *scratch; /* kit_sde_scratch(features) floats */
+    float *scratch; /* kit_squashed_sde_scratch(features) floats */
 };
 
 struct kit_squashed_rows {
@@ -43,15 +43,15 @@ struct kit_squashed_rows {
     void (*gradient)(const struct kit_squashed *d, uint32_t rows, const float *noise,
                      const float *da, size_t da_ld, float coef, float *dout);
     /* As sample with the noise h theta; explore 0 = the means. */
-    void (*sde_sample)(const struct kit_sde *d, uint32_t rows, int32_t explore, float *act,
+    void (*sde_sample)(const struct kit_squashed_sde *d, uint32_t rows, int32_t explore, float *act,
                        size_t act_ld, float *logp);
     /* As gradient: dmean (ld apart), dh (ldh apart, features written), and dlog_std [n][features],
      * to which the rows are added in order. Theta moves with std. */
-    void (*sde_gradient)(const struct kit_sde *d, uint32_t rows, const float *da, size_t da_ld,
-                         float coef, float *dmean, float *dh, float *dlog_std);
+    void (*sde_gradient)(const struct kit_squashed_sde *d, uint32_t rows, const float *da,
+                         size_t da_ld, float coef, float *dmean, float *dh, float *dlog_std);
 };
 
-static inline size_t kit_sde_scratch(uint32_t features)
+static inline size_t kit_squashed_sde_scratch(uint32_t features)
 {
     return (size_t)features * 64u;
 }

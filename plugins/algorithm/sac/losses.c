@@ -55,8 +55,8 @@ static void sde_backward(struct sac *s, const struct sac_pass *p, uint32_t at, u
     const struct sac_nets *n = &s->nets;
     const uint32_t na = s->base.n_act;
     const float coef = (float)(s->upd.alpha / (double)s->base.cfg.batch_size);
-    const struct kit_sde d = {p->out, p->h, n->ldo,      n->ldh,        s->theta,
-                              s->std, na,   n->features, s->cfg.stable, s->sde_scratch};
+    const struct kit_squashed_sde d = {p->out, p->h, n->ldo,      n->ldh,        s->theta,
+                                       s->std, na,   n->features, s->cfg.stable, s->sde_scratch};
 
     s->squashed->sde_gradient(&d, rows, s->da + (size_t)at * na, na, coef, s->dhead, s->dh_sde,
                               s->dlog_std);

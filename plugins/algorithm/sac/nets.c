@@ -159,9 +159,9 @@ void sac_sample(struct sac *s, const struct sac_pass *p, uint32_t rows, const st
     const struct sac_nets *n = &s->nets;
 
     if (s->cfg.sde) {
-        const struct kit_sde d = {p->out,        p->h,          n->ldo,        n->ldh,
-                                  draw->theta,   s->std,        s->base.n_act, n->features,
-                                  s->cfg.stable, s->sde_scratch};
+        const struct kit_squashed_sde d = {p->out,        p->h,          n->ldo,        n->ldh,
+                                           draw->theta,   s->std,        s->base.n_act, n->features,
+                                           s->cfg.stable, s->sde_scratch};
         s->squashed->sde_sample(&d, rows, draw->explore, act, act_ld, logp);
     } else {
         const struct kit_squashed d = {p->out, n->ldo, s->base.n_act, s->cfg.cleanrl,

@@ -27,7 +27,7 @@ static int32_t sde_space(struct sac *s)
     s->act_theta = floats(1, n);
     s->std = floats(1, n);
     s->dlog_std = floats(1, s->base.engine->stride(s->nets.log_std.net));
-    s->sde_scratch = floats(1, kit_sde_scratch(s->nets.features));
+    s->sde_scratch = floats(1, kit_squashed_sde_scratch(s->nets.features));
     return s->row_theta && s->theta && s->act_theta && s->std && s->dlog_std && s->sde_scratch;
 }
 
