@@ -17,7 +17,6 @@
 #define KEEP_MS (3600 * 1000)
 #define MAX_BYTES (256ull << 20)
 #define MAX_SUBSCRIBERS 20000u
-#define BLOCK 1000u
 #define TRIM_S 60
 
 static int text_is_good(const char *text, size_t max)
@@ -38,6 +37,7 @@ static struct events *events_of(const struct lathe_events_service *service)
 void topic_free(struct topic *t)
 {
     ring_fini(t);
+    chunks_free(t);
     mem_free(t->name);
     mem_free(t);
 }
@@ -53,6 +53,7 @@ struct topic *topic_get(struct events *e, const char *name)
         return NULL;
     t->events = e;
     t->next_seq = 1;
+    t->chunks_tail = &t->chunks;
     t->generation = ++e->generation;
     if ((t->name = mem_strdup(name)) == NULL || hmap_put(e->topics, name, t, &old) != LATHE_OK) {
         topic_free(t);
@@ -85,9 +86,8 @@ static int32_t service_publish(const struct lathe_events_service *service, const
         *seq = t->next_seq - 1;
     if (t->is_closed) {
         t->is_closed = 0;
-        numbers_save(t);
+        keep_state(t);
     }
-    numbers_want(t);
     ring_trim_bytes(e);
     deliver_mark(t);
     return LATHE_OK;
@@ -174,7 +174,7 @@ static void forget(struct events *e, struct topic *t)
     }
     e->dispatching--;
     (void)hmap_remove(e->topics, t->name);
-    numbers_forget(e, t->name);
+    keep_forget(t);
     deliver_mark(t);
 }
 
@@ -193,7 +193,8 @@ static int32_t service_close_topic(const struct lathe_events_service *service, c
         return LATHE_OK;
     }
     t->is_closed = 1;
-    numbers_save(t);
+    keep_flush(t, 1);
+    keep_state(t);
     deliver_mark(t);
     return LATHE_OK;
 }
@@ -217,14 +218,27 @@ static int32_t service_get_topic(const struct lathe_events_service *service, con
     return LATHE_OK;
 }
 
+static int32_t service_flush(const struct lathe_events_service *service, const char *topic)
+{
+    struct topic *t;
+
+    if (!text_is_good(topic, LATHE_EVENTS_TOPIC_MAX))
+        return LATHE_E_INVALID;
+    if ((t = hmap_get(events_of(service)->topics, topic)) != NULL)
+        keep_flush(t, 1);
+    return LATHE_OK;
+}
+
 void events_trim(struct events *events)
 {
     int64_t before = clock_wall_ms() - events->options.keep_ms;
     size_t cursor = 0;
     void *value;
 
-    while (hmap_next(events->topics, &cursor, NULL, &value))
+    while (hmap_next(events->topics, &cursor, NULL, &value)) {
         ring_trim_age(value, before);
+        keep_trim(value, 1);
+    }
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -245,7 +259,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    numbers_retry(arg);
+    keep_retry(arg);
 }
 
 static void defaults(struct events_options *o)
@@ -258,8 +272,6 @@ static void defaults(struct events_options *o)
         o->max_bytes = MAX_BYTES;
     if (o->max_subscribers == 0)
         o->max_subscribers = MAX_SUBSCRIBERS;
-    if (o->block == 0)
-        o->block = BLOCK;
 }
 
 static int32_t prepare(struct events *e, struct lathe_error *err)
@@ -277,7 +289,7 @@ static int32_t prepare(struct events *e, struct lathe_error *err)
     if (e->topics == NULL || e->tick == NULL || e->retry == NULL || e->timer == NULL ||
         event_add(e->timer, &period) != 0)
         return fail(err, LATHE_E_NOMEM, "no memory for events");
-    return numbers_load(e, err);
+    return events_load(e, err);
 }
 
 int32_t events_open(const struct events_options *options, struct events **out,
@@ -299,7 +311,8 @@ int32_t events_open(const struct events_options *options, struct events **out,
                                                .resume = service_resume,
                                                .unsubscribe = service_unsubscribe,
                                                .close_topic = service_close_topic,
-                                               .get_topic = service_get_topic};
+                                               .get_topic = service_get_topic,
+                                               .flush = service_flush};
     if ((st = prepare(e, err)) != LATHE_OK) {
         events_close(e);
         return st;
@@ -310,8 +323,8 @@ int32_t events_open(const struct events_options *options, struct events **out,
 
 static void end_topic(struct topic *t)
 {
-    if (!t->is_forgotten && t->next_seq - 1 != t->asked)
-        numbers_save(t);
+    if (!t->is_forgotten)
+        keep_flush(t, 1);
     for (struct lathe_events_subscriber *s = t->subscribers, *next; s != NULL; s = next) {
         next = s->next;
         subscriber_end(s);

@@ -1,5 +1,5 @@
-/* Publish and subscribe by topic: the implementation of service "lathe.events/1". Numbers are
- * reserved in the store in blocks before an event is delivered, so none is ever given twice.
+/* Publish and subscribe by topic: the implementation of service "lathe.events/1". Events are
+ * delivered once they are in the store, and come back from it after a restart, a crash included.
  * Threads: [loop]. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CORE_EVENT_EVENTS_H
@@ -20,15 +20,15 @@ struct events_options {
     int64_t keep_ms;          /* how long they are kept at least, within the limits [one hour] */
     uint64_t max_bytes; /* of all kept events; beyond it the topics that need most lose their oldest
                            [256 MiB] */
-    uint32_t block;     /* numbers reserved at a time [1000] */
 };
 
-/* Reads the numbers of all topics from the store, blocking. Errors: those of the store, NOMEM. */
+/* Reads all topics and their kept events from the store, blocking. Errors: those of the store,
+ * NOMEM. */
 int32_t events_open(const struct events_options *options, struct events **out,
                     struct lathe_error *err) LATHE_MUST_USE;
 
-/* Drops every subscriber and queues the exact numbers to the store: call before store_close. NULL
- * is fine. */
+/* Drops every subscriber and queues what is not stored yet to the store: call before store_close.
+ * NULL is fine. */
 void events_close(struct events *events);
 
 /* The service table, valid until events_close. */

@@ -86,7 +86,7 @@ static int32_t give_next(struct lathe_events_subscriber *s, uint64_t last)
 
 static uint64_t deliverable(const struct topic *t)
 {
-    return t->next_seq - 1 < t->reserved ? t->next_seq - 1 : t->reserved;
+    return t->next_seq - 1 < t->saved ? t->next_seq - 1 : t->saved;
 }
 
 static void give_end(struct lathe_events_subscriber *s)
@@ -172,6 +172,8 @@ void deliver_run(struct events *e)
         }
         for (struct lathe_events_subscriber *s = t->subscribers; s != NULL; s = s->next)
             more |= serve(s);
+        if (!t->is_forgotten)
+            keep_flush(t, 0);
         if (more) /* a topic forgotten meanwhile was marked by that */
             deliver_mark(t);
     }

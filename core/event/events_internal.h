@@ -7,6 +7,9 @@
 #include "core/event/events.h"
 #include "lathe/store.h"
 
+#define EVENTS_TOPICS "events.topics" /* {"reserved":number,"closed":bool} */
+#define EVENTS_KEPT "events.kept"     /* chunks */
+
 struct event;
 
 /* One kept event; text follows the struct. */
@@ -19,8 +22,14 @@ struct entry {
     size_t json_len;
 };
 
-/* A topic. Numbers in the ring have no holes: entry i is head_seq + i. Events above `reserved` are
- * not delivered yet: their numbers are not safe from being given again after a crash. */
+/* Some events of one topic as one document in the store, `id` its name, `last` the highest. */
+struct chunk {
+    struct chunk *next;
+    uint64_t id, last;
+};
+
+/* A topic. Numbers in the ring have no holes: entry i is head_seq + i. Events above `saved` are not
+ * delivered yet: after a crash they would be lost and their numbers given again. */
 struct topic {
     struct topic *next_dirty;
     struct events *events;
@@ -29,9 +38,12 @@ struct topic {
     struct entry **ring;
     size_t head, count, cap; /* cap is a power of two, or 0 */
     size_t bytes;
-    uint64_t next_seq, reserved;
-    uint64_t asked; /* highest number ever asked of the store; >= reserved */
-    int is_reserving, retry;
+    uint64_t next_seq, saved;
+    uint64_t asked;    /* highest number handed to the store; >= saved */
+    uint32_t n_saving; /* chunks on their way */
+    int is_failed;     /* one of them failed: what follows it is written again */
+    int retry;
+    struct chunk *chunks, **chunks_tail; /* oldest first */
     int is_closed, is_dirty, is_forgotten;
     struct lathe_events_subscriber *subscribers;
 };
@@ -55,7 +67,7 @@ struct events {
     struct hmap *topics;
     struct topic *dirty, **dirty_tail;
     struct event *tick, *timer, *retry;
-    uint64_t generation;
+    uint64_t generation, next_chunk;
     uint64_t bytes;
     uint32_t n_subscribers;
     uint32_t refs; /* the owner, and each call of the store under way */
@@ -74,15 +86,21 @@ void ring_trim_age(struct topic *t, int64_t before_ms);
 void ring_trim_bytes(struct events *e); /* until the byte limit holds */
 void ring_fini(struct topic *t);
 
-/* events_numbers.c */
-int32_t numbers_load(struct events *e, struct lathe_error *err);
-/* Reserves the next block when it is time. */
-void numbers_want(struct topic *t);
-/* Stores the state of the topic as it is: exact number, closed or not. */
-void numbers_save(struct topic *t);
-void numbers_forget(struct events *e, const char *topic);
-void numbers_retry(struct events *e);
+/* events_keep.c */
+/* Hands events that are not in the store to it: one chunk unless one is on its way, or with `all`
+ * everything. */
+void keep_flush(struct topic *t, int all);
+void keep_state(struct topic *t); /* stores whether the topic is closed */
+/* Removes chunks of which nothing is kept any more; without `all` only when there are several. */
+void keep_trim(struct topic *t, int all);
+void keep_forget(struct topic *t); /* removes everything of the topic */
+void keep_retry(struct events *e);
+void chunk_add(struct topic *t, struct chunk *take_chunk);
+void chunks_free(struct topic *t);
 void events_unref(struct events *e);
+
+/* events_load.c */
+int32_t events_load(struct events *e, struct lathe_error *err);
 
 /* events_deliver.c */
 void deliver_mark(struct topic *t); /* something may have to be delivered */

@@ -174,7 +174,9 @@ static void on_saved(void *user, int32_t status, const struct lathe_store_result
 static void save_start(struct job *job)
 {
     const struct lathe_store_service *store = job->jobs->cfg.store;
+    const struct lathe_events_service *events = job->jobs->cfg.events;
     struct lathe_store_call call = {sizeof call, 0, on_saved, NULL, job};
+    char topic[JOB_ID_MAX + 8];
     json_t *doc = job_to_json(job);
     char *text = doc != NULL ? json_dup_text(doc, 0, NULL) : NULL;
     int32_t st = text != NULL ? LATHE_OK : LATHE_E_NOMEM;
@@ -184,6 +186,9 @@ static void save_start(struct job *job)
     job->saving_state = job->state;
     job->saving_no = job->save_no;
     job->saving_ckpt_no = job->ckpt_no;
+    snprintf(topic, sizeof topic, "job/%s", job->id);
+    if (events->flush(events, topic) != LATHE_OK) /* what led to this state goes first */
+        log_warn("events of a job may be lost in a crash", F_STR("job", job->id));
     if (st == LATHE_OK)
         st = store->put(store, JOB_COLLECTION, job->id, LATHE_REV_ANY, text, &call);
     mem_free(text);

@@ -66,7 +66,8 @@ struct lathe_events_subscriber; /* opaque */
     1u /* close: also remove the kept events and the number; it restarts at 1 */
 
 /* The service. Topics come into being by use. The last 10 000 events of a topic are kept for at
- * least an hour (fewer when the server's byte limit for events is reached). Since 1.0. */
+ * least an hour (fewer when the server's byte limit for events is reached), across restarts too: an
+ * event is delivered once it is on disk. Since 1.0. */
 struct lathe_events_service {
     uint32_t struct_size, reserved0;
     void *ctx; /* the host's */
@@ -98,6 +99,10 @@ struct lathe_events_service {
      */
     int32_t (*get_topic)(const struct lathe_events_service *events, const char *topic,
                          struct lathe_events_topic *out);
+
+    /* Hands what was published in topic to the store now: whatever is written by a later call of
+     * the store service is on disk only together with it. Errors: INVALID. */
+    int32_t (*flush)(const struct lathe_events_service *events, const char *topic);
 };
 
 #endif
