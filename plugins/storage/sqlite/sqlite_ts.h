@@ -100,6 +100,7 @@ struct sql_ts {
     uint64_t sweep_at;               /* next series of a running sweep; 0: none runs */
     uint64_t checkpoint_seq;
     int has_purge;
+    int last_errno; /* of the last statement */
     struct ts_checkpoint checkpoint;
 };
 

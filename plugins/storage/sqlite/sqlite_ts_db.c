@@ -95,7 +95,7 @@ static const char *const texts[TS_SQL_N] = {
 
 int32_t ts_fail(struct sql_ts *ts, sqlite3 *db, int rc, struct lathe_error *err, const char *doing)
 {
-    int errnum = sqlite3_system_errno(db);
+    int errnum = ts->last_errno; /* SQLite tells of ENOSPC alone, and forgets others in COMMIT */
     const char *path = db == ts->log ? ts->log_path : ts->db_path;
 
     if ((rc & 0xff) == SQLITE_FULL ||
@@ -122,9 +122,12 @@ int32_t ts_stmt(struct sql_ts *ts, enum ts_sql id, sqlite3_stmt **out, struct la
 
 int32_t ts_done(struct sql_ts *ts, sqlite3_stmt *stmt, struct lathe_error *err, const char *doing)
 {
-    int rc = sqlite3_step(stmt);
     int32_t st = LATHE_OK;
+    int rc;
 
+    errno = 0;
+    rc = sqlite3_step(stmt);
+    ts->last_errno = errno;
     if (rc != SQLITE_DONE)
         st = ts_fail(ts, sqlite3_db_handle(stmt), rc, err, doing);
     sqlite3_reset(stmt);

@@ -388,7 +388,7 @@ static int image_write(const char *dir, const struct image *im)
         return remove(path) == 0 || 1;
     if ((out = fopen(path, "wb")) == NULL)
         return 0;
-    good = fwrite(im->data, 1, (size_t)im->size, out) == (size_t)im->size;
+    good = im->size == 0 || fwrite(im->data, 1, (size_t)im->size, out) == (size_t)im->size;
     return fclose(out) == 0 && good;
 }
 
