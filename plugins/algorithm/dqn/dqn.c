@@ -56,7 +56,7 @@ static int32_t work_space(struct dqn *d, struct lathe_error *err)
         return LATHE_OK;
     d->best = calloc(h->n_actions, sizeof(float));
     d->dy = calloc(slice * h->stride, sizeof(float));
-    d->goal = calloc((slice + 1) * h->n_atoms, sizeof(float));
+    d->goal = calloc((slice + 1) * h->n_atoms + KIT_QUANTILE_PAD, sizeof(float));
     d->error = calloc(rows, sizeof(float));
     d->row_step = calloc(d->n_envs, sizeof *d->row_step);
     d->alive = calloc(d->n_envs, 1);

@@ -100,34 +100,6 @@ static double scalar_loss(const struct dqn_heads *h, float value, float goal, fl
     return size <= 1.0f ? 0.5 * (double)e * (double)e : (double)size - 0.5;
 }
 
-/* Quantile Huber loss, summed over the n own quantiles theta, mean over the n goals; in place
- * theta becomes the derivative. */
-static double quantile_loss(uint32_t n, float *theta, const float *goal, int huber)
-{
-    const float inv = 1.0f / (float)n;
-    double loss = 0;
-    uint32_t i, j;
-
-    for (i = 0; i < n; i++) {
-        const float tau = ((float)i + 0.5f) * inv, own = theta[i];
-        float sum = 0, grad = 0;
-        for (j = 0; j < n; j++) {
-            const float e = goal[j] - own, size = fabsf(e);
-            const float w = e < 0 ? 1.0f - tau : tau;
-            if (huber) {
-                sum += w * (size <= 1.0f ? 0.5f * e * e : size - 0.5f);
-                grad -= w * (size <= 1.0f ? e : e > 0 ? 1.0f : -1.0f);
-            } else {
-                sum += w * size;
-                grad -= e > 0 ? w : e < 0 ? -w : 0.0f;
-            }
-        }
-        loss += (double)(sum * inv);
-        theta[i] = grad * inv;
-    }
-    return loss;
-}
-
 /* Loss of one row; g receives the derivatives of the taken action's atoms. */
 static double row_loss(const struct dqn_heads *h, const struct dqn_block *b, uint32_t i,
                        const float *y, float *g, struct dqn_sums *sums)
@@ -147,7 +119,7 @@ static double row_loss(const struct dqn_heads *h, const struct dqn_block *b, uin
     sums->q += value;
     sums->td_abs += fabs((double)b->error[i]);
     if (h->quantile) {
-        const double loss = quantile_loss(h->n_atoms, g, goal, h->huber);
+        const double loss = h->quantile_loss(h->n_atoms, g, h->n_atoms, goal, h->huber, g);
         b->error[i] = (float)loss; /* the usual priority of a distribution */
         return loss;
     }

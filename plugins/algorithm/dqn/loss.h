@@ -5,12 +5,13 @@
 #ifndef ALGORITHM_DQN_LOSS_H
 #define ALGORITHM_DQN_LOSS_H
 
-#include <stdint.h>
+#include "kit/quantile.h"
 
 /* Shape of the output layer and form of the error. */
 struct dqn_heads {
     uint32_t n_actions, n_atoms, stride; /* atoms: quantiles, or 1; stride: floats per output row */
     int32_t dueling, double_q, huber, quantile;
+    kit_quantile_fn quantile_loss;
 };
 
 /* Sums over rows. */
@@ -27,7 +28,7 @@ struct dqn_block {
     const float *reward, *discount, *weight;
     const int32_t *act;
     float inv_rows; /* 1 / rows of the whole minibatch */
-    float *goal;    /* work space: (rows + 1) * n_atoms */
+    float *goal;    /* work space: rows * n_atoms, and n_atoms padded */
     float *error;   /* result: the rows' errors, for priorities */
 };
 

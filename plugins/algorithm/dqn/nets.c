@@ -58,6 +58,8 @@ int32_t dqn_nets_open(struct dqn *d, struct lathe_error *err)
         (st = e->workspace_open(d->online, KIT_BLOCK, err, &d->act_ws)) != LATHE_OK)
         return st;
     d->heads.stride = e->stride(d->online);
+    if ((d->heads.quantile_loss = kit_quantile_get(e->isa(d->es))) == NULL)
+        return dqn_fail(err, LATHE_E_UNSUPPORTED, "isa", "no loss kernel for this CPU");
     if (d->policy_only)
         return LATHE_OK;
     if ((st = open_net(d, &d->target, err)) != LATHE_OK ||
