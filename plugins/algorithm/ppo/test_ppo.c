@@ -249,20 +249,24 @@ static void save(struct rl_run *r, struct rl_store *s)
     assert_int_equal(r->algo->save(r->self, &s->writer), LATHE_OK);
 }
 
-static void threads_and_isa_do_not_change_a_bit(void **state)
+#define SMOOTH SMALL ";use_sde=true;sde_sample_freq=5"
+
+/* base: settings to which each instruction set is added. */
+static void every_build_learns_the_same(const char *file, const char *env, const char *base)
 {
-    static const char *const settings[] = {SMALL, SMALL ";isa=avx2", SMALL ";isa=portable"};
+    static const char *const isas[] = {"", ";isa=avx2", ";isa=portable"};
     struct rl_store first, other;
     uint32_t threads, n = 0;
     size_t i;
 
-    (void)state;
     for (i = 0; i < 3; i++)
         for (threads = 1; threads <= 2; threads++) {
-            struct rl_setup s =
-                setup_of(rl_component("cartpole", LATHE_KIND_ENV, "CartPole-v1"), "", settings[i]);
+            char settings[256];
+            struct rl_setup s;
             struct rl_run r;
             int32_t st;
+            (void)snprintf(settings, sizeof settings, "%s%s", base, isas[i]);
+            s = setup_of(rl_component(file, LATHE_KIND_ENV, env), "", settings);
             s.threads = threads;
             st = rl_open(&r, &s);
             if (st == LATHE_E_UNSUPPORTED) {
@@ -279,6 +283,67 @@ static void threads_and_isa_do_not_change_a_bit(void **state)
             rl_close(&r);
         }
     rl_store_fini(&first);
+}
+
+static void threads_and_isa_do_not_change_a_bit(void **state)
+{
+    (void)state;
+    every_build_learns_the_same("cartpole", "CartPole-v1", SMALL);
+    every_build_learns_the_same("pendulum", "Pendulum-v1", SMALL);
+    every_build_learns_the_same("pendulum", "Pendulum-v1", SMOOTH);
+}
+
+/* Makes the environment of to continue where from's stands. */
+static void copy_env(struct rl_run *to, const struct rl_run *from)
+{
+    const struct lathe_env_snapshot *x = from->env->extension(from->batch, LATHE_ENV_SNAPSHOT);
+    const uint32_t n = from->setup.n_envs;
+    void *rows = calloc(n, x->row_bytes);
+
+    assert_non_null(rows);
+    assert_int_equal(x->get(from->batch, 0, n, rows), LATHE_OK);
+    assert_int_equal(x->set(to->batch, 0, n, rows), LATHE_OK);
+    memcpy(to->obs, from->obs, (size_t)n * from->spec->obs_stride);
+    memcpy(to->len, from->len, n * sizeof *to->len);
+    memcpy(to->ret, from->ret, n * sizeof *to->ret);
+    free(rows);
+}
+
+/* 2 n steps, or n, a checkpoint, another learner with two threads, and n more. */
+static void continuous_runs_resume_bit_for_bit(void **state)
+{
+    static const struct {
+        const char *file, *env, *settings;
+    } cases[] = {{"cartpole", "CartPole-v1", SMALL},
+                 {"pendulum", "Pendulum-v1", SMALL},
+                 {"pendulum", "Pendulum-v1", SMOOTH}};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        struct rl_setup s = setup_of(rl_component(cases[i].file, LATHE_KIND_ENV, cases[i].env), "",
+                                     cases[i].settings);
+        struct rl_store half, a, b;
+        struct rl_run r, q;
+        assert_int_equal(rl_open(&r, &s), LATHE_OK);
+        assert_int_equal(rl_steps(&r, 128), LATHE_OK);
+        save(&r, &half);
+        s.threads = 2;
+        assert_int_equal(rl_open(&q, &s), LATHE_OK);
+        assert_int_equal(q.algo->load(q.self, &half.reader, &q.err), LATHE_OK);
+        copy_env(&q, &r);
+        assert_int_equal(rl_steps(&r, 128), LATHE_OK);
+        assert_int_equal(rl_steps(&q, 128), LATHE_OK);
+        save(&r, &a);
+        save(&q, &b);
+        assert_true(rl_store_equal(&a, &b));
+        assert_false(rl_store_equal(&a, &half));
+        rl_close(&r);
+        rl_close(&q);
+        rl_store_fini(&half);
+        rl_store_fini(&a);
+        rl_store_fini(&b);
+    }
 }
 
 static void resume_equals_an_uninterrupted_run(void **state)
@@ -372,6 +437,10 @@ static void options_that_contradict_are_named(void **state)
     assert_int_equal(rl_open(&r, &s), LATHE_E_INVALID);
     assert_string_equal(r.err.field, "batch_size");
     rl_close(&r);
+    s = setup_of(&probe_component, "probe=e", "use_sde=true");
+    assert_int_equal(rl_open(&r, &s), LATHE_E_INVALID);
+    assert_string_equal(r.err.field, "use_sde");
+    rl_close(&r);
 }
 
 static void pendulum_actions_are_clipped_and_learning_is_finite(void **state)
@@ -404,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probes_have_their_known_answers),
         cmocka_unit_test(threads_and_isa_do_not_change_a_bit),
+        cmocka_unit_test(continuous_runs_resume_bit_for_bit),
         cmocka_unit_test(resume_equals_an_uninterrupted_run),
         cmocka_unit_test(zero_learning_rate_changes_no_weight),
         cmocka_unit_test(non_finite_rewards_stop_the_run_and_spare_the_weights),
