@@ -84,6 +84,8 @@ static int32_t fail_parse(const char *text, size_t len, const json_error_t *jerr
         return fail(err, LATHE_E_INVALID, "line %d column %d: \\u0000 is not accepted", jerr->line,
                     jerr->column);
     default:
+        if (jerr->text[0] == '\0') /* Jansson had no memory to start with, and says nothing */
+            return fail(err, LATHE_E_NOMEM, "read JSON: no memory");
         return fail(err, LATHE_E_INVALID, "line %d column %d: %s", jerr->line, jerr->column,
                     jerr->text);
     }
@@ -94,7 +96,7 @@ int32_t json_parse_text(const char *text, size_t len_bytes, const struct lathe_j
 {
     uint32_t depth_max = JSON_DEPTH_MAX;
     uint64_t len_max = JSON_LEN_MAX;
-    json_error_t jerr;
+    json_error_t jerr = {0}; /* Jansson leaves the code as it is when memory is out at once */
     json_t *value;
 
     if (limits != NULL && LATHE_HAS(limits, struct lathe_json_limits, len_bytes_max)) {

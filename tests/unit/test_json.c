@@ -145,6 +145,27 @@ static void json_writing_stops_at_its_depth(void **state)
     json_decref(value);
 }
 
+static void *no_memory(size_t size)
+{
+    (void)size;
+    return NULL;
+}
+
+static void json_without_memory_is_no_syntax_error(void **state)
+{
+    struct lathe_error err;
+    json_malloc_t get;
+    json_free_t put;
+    int32_t st;
+
+    (void)state;
+    json_get_alloc_funcs(&get, &put);
+    json_set_alloc_funcs(no_memory, put);
+    st = parse_error("{\"a\":1}", &err);
+    json_set_alloc_funcs(get, put);
+    assert_int_equal(st, LATHE_E_NOMEM);
+}
+
 static void json_same_compares_values(void **state)
 {
     static const struct {
@@ -359,6 +380,7 @@ int main(void)
         cmocka_unit_test(json_malformed_text_is_refused),
         cmocka_unit_test(json_depth_and_size_are_limited),
         cmocka_unit_test(json_writing_stops_at_its_depth),
+        cmocka_unit_test(json_without_memory_is_no_syntax_error),
         cmocka_unit_test(json_same_compares_values),
         cmocka_unit_test(json_pointer_follows_the_rfc),
         cmocka_unit_test(json_files_are_named_in_errors),
