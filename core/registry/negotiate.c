@@ -115,6 +115,19 @@ static int32_t needs_check(const struct lathe_component *c, const struct kind_in
     return LATHE_OK;
 }
 
+/* What a worker's components are given is part of the stored job or deployment. */
+static int32_t secrets_check(const struct lathe_component *c, const struct kind_info *kind,
+                             struct lathe_error *err)
+{
+    for (size_t i = 0; kind->process == KIND_IN_WORKER && c->options != NULL && c->options[i]; i++)
+        if (c->options[i]->flags & LATHE_OPT_SECRET)
+            return fail(err, LATHE_E_UNSUPPORTED,
+                        "component %s (%s): option %.64s is secret, but settings of workers are "
+                        "stored and shown with the job; only components in the server keep secrets",
+                        c->name, c->kind, c->options[i]->name);
+    return LATHE_OK;
+}
+
 static int32_t component_check(const struct lathe_component *c, struct lathe_error *err)
 {
     const struct kind_info *kind;
@@ -134,6 +147,8 @@ static int32_t component_check(const struct lathe_component *c, struct lathe_err
     if ((st = vtable_check(c, kind, err)) != LATHE_OK)
         return st;
     if ((st = component_options_check(c, err)) != LATHE_OK)
+        return st;
+    if ((st = secrets_check(c, kind, err)) != LATHE_OK)
         return st;
     return needs_check(c, kind, err);
 }

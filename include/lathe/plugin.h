@@ -23,7 +23,7 @@ extern "C" {
 /* Option flags. */
 #define LATHE_OPT_REQUIRED 1u     /* no default: the user must give it */
 #define LATHE_OPT_LIVE 2u         /* may be changed while a job runs */
-#define LATHE_OPT_SECRET 4u       /* never logged, shown or exported */
+#define LATHE_OPT_SECRET 4u       /* never logged or shown; server kinds only */
 #define LATHE_OPT_MIN_EXCLUDED 8u /* the range is (min, max] */
 #define LATHE_OPT_MAX_EXCLUDED 16u
 

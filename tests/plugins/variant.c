@@ -87,6 +87,8 @@ static const struct lathe_option *const options[] = {
     LATHE_OPTION_INT("size", "40", 1, 10, "Number of cells."),
 #elif defined(VARIANT_BAD_OPTION_TWICE)
     GOOD_OPTION, GOOD_OPTION,
+#elif defined(VARIANT_BAD_OPTION_SECRET)
+    LATHE_OPTION("api_key", LATHE_OPT_STRING, LATHE_OPT_SECRET, "", 0, 100, NULL, NULL, "A key."),
 #elif defined(VARIANT_BAD_OPTION_SIZE)
     (&(const struct lathe_option){8, 0, "size", LATHE_OPT_INT, 0, "4", 1, 10, NULL, NULL,
                                   "Cells."}),

@@ -52,6 +52,7 @@ static const struct refusal refusals[] = {
     {"bad_option_default", LATHE_E_INVALID, "default"},
     {"bad_option_range", LATHE_E_INVALID, "at least 1 and at most 10"},
     {"bad_option_twice", LATHE_E_INVALID, "declared twice"},
+    {"bad_option_secret", LATHE_E_UNSUPPORTED, "option api_key is secret"},
 };
 
 static void every_bad_file_is_refused_with_its_own_message(void **state)
