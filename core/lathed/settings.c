@@ -134,6 +134,33 @@ static int32_t absolute(const char *path, char out[SETTINGS_PATH_MAX], struct la
     return path_join(out, SETTINGS_PATH_MAX, cwd, path, err);
 }
 
+/* Adds the directories of a list separated by ':', at most max. */
+static int32_t search_path(const char *list, size_t max, char **dirs, size_t *n,
+                           struct lathe_error *err)
+{
+    char word[SETTINGS_PATH_MAX], dir[SETTINGS_PATH_MAX];
+    int32_t st = LATHE_OK;
+
+    while (list != NULL && st == LATHE_OK) {
+        size_t len = strcspn(list, ":");
+
+        if (len >= sizeof word)
+            return fail(err, LATHE_E_LIMIT, "LATHE_PLUGIN_PATH: %.60s... is too long", list);
+        memcpy(word, list, len);
+        word[len] = '\0';
+        list = list[len] == ':' ? list + len + 1 : NULL;
+        if (len == 0)
+            continue;
+        if (*n >= max)
+            return fail(err, LATHE_E_LIMIT, "LATHE_PLUGIN_PATH names more than %zu directories",
+                        max);
+        if ((st = absolute(word, dir, err)) == LATHE_OK && (dirs[*n] = mem_strdup(dir)) == NULL)
+            st = fail(err, LATHE_E_NOMEM, "read paths");
+        *n += st == LATHE_OK;
+    }
+    return st;
+}
+
 static int32_t plugin_dirs(const struct config_group *paths, const char *self,
                            struct settings_paths *out, struct lathe_error *err)
 {
@@ -143,12 +170,11 @@ static int32_t plugin_dirs(const struct config_group *paths, const char *self,
     char dir[SETTINGS_PATH_MAX];
     int32_t st = words != NULL ? LATHE_OK : fail(err, LATHE_E_NOMEM, "read paths");
 
-    out->plugins = mem_zalloc(WORDS_MAX + 8, sizeof *out->plugins);
+    out->plugins = mem_zalloc(2 * WORDS_MAX + 8, sizeof *out->plugins);
     if (out->plugins == NULL)
         st = fail(err, LATHE_E_NOMEM, "read paths");
-    if (st == LATHE_OK && env != NULL && env[0] != '\0' &&
-        (st = absolute(env, dir, err)) == LATHE_OK)
-        out->plugins[n++] = mem_strdup(dir);
+    if (st == LATHE_OK)
+        st = search_path(env, WORDS_MAX, out->plugins, &n, err);
     for (size_t i = 0; st == LATHE_OK && words[i] != NULL; i++)
         if ((st = absolute(words[i], dir, err)) == LATHE_OK)
             out->plugins[n++] = mem_strdup(dir);

@@ -2,16 +2,20 @@
 /* Events: order, replay, gaps, ends, and what is left of them after a restart. */
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/base/clock.h"
+#include "core/base/io.h"
 #include "core/event/events.h"
 #include "tests/support/storage_env.h"
 
@@ -369,6 +373,83 @@ static void flushed_events_are_stored_with_what_is_written_next(void **state)
     f->events = lost;
 }
 
+/* ---- a process that is killed ---- */
+
+struct victim {
+    struct fixture f;
+    int out;
+    uint64_t n_states;
+};
+
+static void on_state_stored(void *user, int32_t status, const struct lathe_store_result *result)
+{
+    struct victim *v = user;
+    uint64_t number = ++v->n_states; /* one state for each event */
+
+    (void)result;
+    if (status != LATHE_OK || write(v->out, &number, sizeof number) != (ssize_t)sizeof number)
+        _exit(2);
+}
+
+/* Publishes an event and stores a state that knows of it, as jobs do, until it is killed. Tells the
+ * parent each state that is acknowledged. */
+static void live_and_die(int out)
+{
+    static struct victim v;
+    const struct lathe_storage_collection collection = {sizeof collection, 0, "state", NULL};
+    const struct lathe_store_call call = {sizeof call, 0, on_state_stored, NULL, &v};
+
+    v.out = out;
+    storage_env_open(&v.f.env, "sqlite", NULL);
+    open_events(&v.f);
+    if (write(out, v.f.env.dir, sizeof v.f.env.dir) != (ssize_t)sizeof v.f.env.dir ||
+        v.f.env.service->declare(v.f.env.service, &collection, NULL) != LATHE_OK)
+        _exit(2);
+    for (int i = 0;; i++) {
+        publish(&v.f, 1);
+        if (v.f.s->flush(v.f.s, "t") != LATHE_OK ||
+            v.f.env.service->put(v.f.env.service, "state", "s", LATHE_REV_ANY, "{}", &call) !=
+                LATHE_OK)
+            store_drain(v.f.env.store);
+        event_base_loop(v.f.env.base, EVLOOP_NONBLOCK);
+    }
+}
+
+static void acknowledged_states_have_their_events_after_a_kill(void **state)
+{
+    struct fixture *f = *state;
+    static struct log log = {0};
+    uint64_t known = 0, number;
+    char dir[sizeof f->env.dir];
+    int fds[2], status = 0;
+    pid_t pid;
+
+    assert_int_equal(pipe(fds), 0);
+    events_close(f->events);
+    store_close(f->env.store); /* no thread while forking */
+    if ((pid = fork()) == 0)
+        live_and_die(fds[1]);
+    close(fds[1]);
+    assert_int_equal(read(fds[0], dir, sizeof dir), sizeof dir);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(read(fds[0], &known, sizeof known), sizeof known);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    while (read(fds[0], &number, sizeof number) == (ssize_t)sizeof number)
+        known = number;
+    close(fds[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_int_equal(io_remove_tree(f->env.dir, NULL), LATHE_OK);
+    memcpy(f->env.dir, dir, sizeof dir);
+    storage_env_open_store(&f->env);
+    f->options.keep_events = 0;
+    open_events(f);
+    subscribe(f, &log, known - 50, 0); /* the log fails for numbers that do not follow */
+    settle(f);
+    assert_true(known >= 300 && log.last >= known);
+    assert_null(strstr(log.text, "gap"));
+}
+
 static int32_t count_docs(struct fixture *f, const char *collection)
 {
     const struct lathe_store_service *core = NULL;
@@ -491,6 +572,7 @@ int main(void)
         T(events_survive_a_crash_without_hole),
         T(no_event_is_delivered_before_it_is_stored),
         T(flushed_events_are_stored_with_what_is_written_next),
+        T(acknowledged_states_have_their_events_after_a_kill),
         T(stored_events_go_when_they_are_no_longer_kept),
         T(a_closed_topic_stays_closed_after_a_restart),
         T(old_events_are_forgotten_after_their_time),

@@ -3,6 +3,7 @@
 #include "tests/support/support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -137,6 +138,33 @@ static void paths_are_absolute(void **state)
     config_free(config);
 }
 
+static void the_plugin_path_may_name_several_directories(void **state)
+{
+    struct settings_paths paths;
+    struct arguments args = {.config_path = "etc/lathe.conf"};
+    struct config *config = NULL;
+    struct lathe_error err = {0};
+    char *lng = malloc(6000);
+
+    (void)state;
+    assert_non_null(lng);
+    assert_ok(settings_load(NULL, &config, &err), &err);
+    assert_int_equal(setenv("LATHE_PLUGIN_PATH", ":/opt/one::/opt/two:three:", 1), 0);
+    assert_ok(settings_paths(config, &args, &paths, &err), &err);
+    assert_string_equal(paths.plugins[0], "/opt/one");
+    assert_string_equal(paths.plugins[1], "/opt/two");
+    assert_contains(paths.plugins[2], "/three");
+    settings_paths_fini(&paths);
+    memset(lng, 'a', 5999);
+    lng[5999] = '\0';
+    assert_int_equal(setenv("LATHE_PLUGIN_PATH", lng, 1), 0);
+    assert_int_equal(settings_paths(config, &args, &paths, &err), LATHE_E_LIMIT);
+    assert_contains(err.text, "LATHE_PLUGIN_PATH");
+    assert_int_equal(unsetenv("LATHE_PLUGIN_PATH"), 0);
+    free(lng);
+    config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +175,7 @@ int main(void)
         cmocka_unit_test(words_are_trimmed),
         cmocka_unit_test(the_command_line_is_read),
         cmocka_unit_test(paths_are_absolute),
+        cmocka_unit_test(the_plugin_path_may_name_several_directories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
