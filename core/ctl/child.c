@@ -13,8 +13,6 @@
 #include "core/base/io.h"
 #include "core/ctl/ctl.h"
 
-extern char **environ;
-
 /* Starts it in its own process group: Ctrl-C is ours to pass on. Returns errno. */
 static int start(const struct ctl_child *child, int out_fd, pid_t *pid)
 {

@@ -26,7 +26,7 @@ struct render_plot {
     int is_utf8;
 };
 /* Lines with a left axis, and one with the ends of x below. */
-void render_plot(struct strbuf *out, const struct render_plot *plot);
+void render_plot(struct strbuf *out, const struct render_plot *given);
 
 #define RENDER_SPARK 32
 

@@ -140,11 +140,14 @@ static int32_t take_chunk(struct loading *load, const struct lathe_storage_doc *
 
 static int32_t take_topic(struct loading *load, const struct lathe_storage_doc *doc)
 {
-    unsigned long long upto = 0;
-    char closed[8] = "";
+    static const char head[] = "{\"reserved\":";
+    char closed[8] = "", *rest = closed;
+    uint64_t upto = 0;
     struct topic *t;
 
-    if (sscanf(doc->json, "{\"reserved\":%20llu,\"closed\":%5[a-z]}", &upto, closed) != 2)
+    if (strncmp(doc->json, head, sizeof head - 1) == 0)
+        upto = strtoull(doc->json + sizeof head - 1, &rest, 10);
+    if (upto > INT64_MAX || sscanf(rest, ",\"closed\":%5[a-z]}", closed) != 1)
         return fail(load->err, LATHE_E_CORRUPT, "stored numbers of topic %s are damaged", doc->id);
     if ((t = topic_get(load->events, doc->id)) == NULL)
         return fail(load->err, LATHE_E_NOMEM, "no memory for topic %s", doc->id);
