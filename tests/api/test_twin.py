@@ -9,15 +9,19 @@ import gzip
 import http.client
 import json
 import os
+import random
 import sys
+import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 sys.path.insert(0, HERE)
 from server import Server  # noqa: E402
+import test_contract  # noqa: E402
 from websocket import WebSocket  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
@@ -37,7 +41,6 @@ count = 0
 
 def launch(options=NO_LIMIT, data=None, **kw):
     """A server with these options of the surface."""
-    import tempfile
     folder = tempfile.mkdtemp(prefix="lathe-twin-")
     with open(os.path.join(folder, "twin.conf"), "w", encoding="utf-8") as f:
         f.write(options)
@@ -216,7 +219,6 @@ class Conventions(Base):
         self.assertEqual([t["id"] for t in down],
                          [t["id"] for t in sorted(sorted(down, key=lambda t: t["id"]), key=lambda t: t["name"], reverse=True)])
         for words, ids in (("KÜHL", ["page-03"]), ("100%25", ["page-04"]), ("100%25%20FIT", ["page-04"]), ("_", [])):
-            import urllib.parse
             query = urllib.parse.quote(words, safe="%")
             self.assertEqual([t["id"] for t in server.get(f"/api/twins?type=vehicle&search={query}").json()["data"]], ids)
         self.assertEqual(server.get("/api/twins?type=nothing").json()["data"], [])
@@ -640,6 +642,26 @@ class Streams(Base):
         ws.send_frame(1, b"{")
         self.assertEqual(ws.receive()["type"], "error")
         ws.close()
+
+
+class Generated(Base):
+    """Bodies that break the contract, against every operation that takes one."""
+
+    def test_bodies(self):
+        rng, sent = random.Random(7), 0
+        for document, path, method, operation in test_contract.operations("twin"):
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if not content or "/v1/" in path:
+                continue
+            for name in ("twin_id", "sensor_id", "actuator_id", "rule_id", "alert_id"):
+                path = path.replace("{" + name + "}", "compressor-1" if name == "twin_id" else "temperature")
+            for body in test_contract.bodies(document, content["schema"], rng):
+                answer = server.request(method, path, body, headers={"Content-Type": "application/json"})
+                sent += 1
+                if not 200 <= answer.status < 300:
+                    self.assertIn(answer.status, (400, 404, 409, 413, 422), (path, body[:200], answer))
+                    self.assertEqual(set(answer.json()["error"]), {"code", "message", "details"})
+        self.assertGreater(sent, 300)
 
 
 if __name__ == "__main__":

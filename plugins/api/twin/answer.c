@@ -349,10 +349,6 @@ static int rate_allows(struct tw *tw, struct lathe_request *req)
 
 int enter(struct tw *tw, struct lathe_request *req, int32_t *st)
 {
-    if (tw->loading) {
-        *st = refuse(tw, req, 503, "UNAVAILABLE", NULL, "The stored twins are being read");
-        return 0;
-    }
     if (!rate_allows(tw, req)) {
         *st = refuse(tw, req, 429, "RATE_LIMIT_EXCEEDED", NULL, "More than %lld requests a minute",
                      (long long)tw->set.rate_limit);

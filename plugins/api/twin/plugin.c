@@ -41,11 +41,15 @@ static void write_telemetry(struct tw *tw, const struct sensor *s)
     publish(tw, "telemetry", &event);
 }
 
+static void waiting_flush(struct tw *tw, int go_on);
+
 static void on_tick(void *user)
 {
     struct tw *tw = user;
     struct sensor *s;
 
+    if (!tw->loading)
+        waiting_flush(tw, 1);
     while ((s = tw->dirty) != NULL) {
         tw->dirty = s->next_dirty;
         s->is_dirty = 0;
@@ -73,11 +77,51 @@ static void on_sweep(void *user)
 
 /* ---- operations: the same under /api and /api/v1 ---- */
 
+/* A request that came while the stored twins were read. */
+struct waiting {
+    struct waiting *next;
+    struct lathe_request *req;
+    int32_t (*handler)(void *self, struct lathe_request *req);
+};
+
+static int32_t handle(struct tw *tw, struct lathe_request *req,
+                      int32_t (*handler)(void *, struct lathe_request *))
+{
+    struct waiting *later, **at = &tw->waiting;
+    int32_t st = LATHE_OK;
+
+    if (!tw->loading)
+        return enter(tw, req, &st) ? handler(tw, req) : st;
+    if (!(later = calloc(1, sizeof *later)))
+        return LATHE_E_NOMEM;
+    later->req = tw->kit.http->acquire(req);
+    later->handler = handler;
+    while (*at)
+        at = &(*at)->next;
+    *at = later;
+    return LATHE_OK;
+}
+
+/* The twins are here: those that waited go on, or, at the end, are let go. */
+static void waiting_flush(struct tw *tw, int go_on)
+{
+    struct waiting *w;
+    int32_t st;
+
+    while ((w = tw->waiting) != NULL) {
+        tw->waiting = w->next;
+        st = go_on ? handle(tw, w->req, w->handler) : LATHE_OK;
+        if (st < 0)
+            tw->kit.http->respond_error(w->req, st, NULL, NULL);
+        tw->kit.http->release(w->req);
+        free(w);
+    }
+}
+
 #define HANDLER(name)                                               \
     static int32_t in_##name(void *self, struct lathe_request *req) \
     {                                                               \
-        int32_t st = LATHE_OK;                                      \
-        return enter(self, req, &st) ? op_##name(self, req) : st;   \
+        return handle(self, req, op_##name);                        \
     }
 
 HANDLER(list_twins)
@@ -167,6 +211,7 @@ static void twin_close(void *self)
         tw->kit.loop->timer_cancel(tw->kit.loop, tw->tick);
     if (tw->sweep)
         tw->kit.loop->timer_cancel(tw->kit.loop, tw->sweep);
+    waiting_flush(tw, 0);
     state_close(tw);
     alerts_close(tw);
     answers_close(tw);

@@ -113,6 +113,7 @@ struct tw {
     uint64_t loading; /* reads of the start that are still out */
     struct sensor *dirty;
     struct idem *running;
+    struct waiting *waiting; /* requests of the start */
     uint64_t tick, sweep;
 };
 
