@@ -26,98 +26,6 @@ static struct rl_setup setup_of(const char *file, const char *env, const char *a
     return s;
 }
 
-static void cliff_walking_paths_are_as_in_the_book(void **state)
-{
-    static const struct {
-        const char *algo, *settings;
-        double want;
-    } cases[] = {
-        {"q_learning", "alpha=0.5;gamma=1;epsilon=0.1;epsilon_end=0.1", -13},
-        {"expected_sarsa", "alpha=0.5;gamma=1;epsilon=0.1;epsilon_end=0.1", -15},
-        {"sarsa", "alpha=0.5;alpha_end=0.05;gamma=1;epsilon=0.1;epsilon_end=0.1", -17},
-    };
-    uint64_t seed;
-    size_t i;
-
-    (void)state;
-    for (i = 0; i < 3; i++)
-        for (seed = 1; seed <= 2; seed++) {
-            struct rl_setup s = setup_of("cliff_walking", "CliffWalking-v1", cases[i].algo,
-                                         cases[i].settings, seed);
-            struct rl_run r;
-            s.total_steps = 20000;
-            s.time_limit = 200;
-            assert_int_equal(rl_open(&r, &s), LATHE_OK);
-            assert_int_equal(rl_steps(&r, 20000), LATHE_OK);
-            assert_true(rl_evaluate(&r, 1, 0, NULL) >= cases[i].want);
-            rl_close(&r);
-        }
-}
-
-/* Exact value of the greedy policy within limit steps by dynamic programming on the model. */
-static double exact_value(struct rl_run *r, uint32_t limit)
-{
-    const struct lathe_env_model *m = r->env->extension(r->batch, LATHE_ENV_MODEL);
-    static double v[2][1024];
-    static int32_t act[1024];
-    struct lathe_outcome o[64];
-    double start = 0;
-    uint32_t s, t, k, n;
-
-    for (s = 0; s < m->n_states; s++) {
-        const int32_t at = (int32_t)s;
-        struct lathe_obs obs = {sizeof obs, 0, 1, 0, &at, NULL, 0, 0};
-        struct lathe_act a = {sizeof a, 0, &act[s], NULL, NULL};
-        assert_int_equal(r->algo->act(r->self, &obs, LATHE_ACT_GREEDY, &a), LATHE_OK);
-        v[0][s] = 0;
-    }
-    for (t = 0; t < limit; t++)
-        for (s = 0; s < m->n_states; s++) {
-            double sum = 0;
-            n = m->transitions(r->batch, s, (uint32_t)act[s], o, 64);
-            for (k = 0; k < n; k++)
-                sum += o[k].probability *
-                       (o[k].reward + (o[k].terminated ? 0 : v[t & 1u][o[k].next_state]));
-            v[(t + 1) & 1u][s] = sum;
-        }
-    n = m->start(r->batch, o, 64);
-    for (k = 0; n <= 64 && k < n; k++)
-        start += o[k].probability * v[limit & 1u][o[k].next_state];
-    return start;
-}
-
-static void frozen_lake_comes_near_the_optimum(void **state)
-{
-    uint64_t seed;
-
-    (void)state;
-    for (seed = 0; seed < 3; seed++) {
-        struct rl_setup s =
-            setup_of("frozen_lake", "FrozenLake-v1", "q_learning",
-                     "alpha=0.1;alpha_end=0.005;epsilon_end=0.1;epsilon_fraction=0.8", seed);
-        struct rl_run r;
-        s.total_steps = 100000;
-        assert_int_equal(rl_open(&r, &s), LATHE_OK);
-        assert_int_equal(rl_steps(&r, 100000), LATHE_OK);
-        assert_true(exact_value(&r, 100) >= 0.739);
-        rl_close(&r);
-    }
-}
-
-static void taxi_reaches_its_optimum(void **state)
-{
-    struct rl_setup s =
-        setup_of("taxi", "Taxi-v4", "q_learning", "alpha=1;epsilon_fraction=0.5", 1);
-    struct rl_run r;
-
-    (void)state;
-    s.total_steps = 300000;
-    assert_int_equal(rl_open(&r, &s), LATHE_OK);
-    assert_int_equal(rl_steps(&r, 300000), LATHE_OK);
-    assert_true(rl_evaluate(&r, 100, 10000, NULL) >= 7.5);
-    rl_close(&r);
-}
-
 static void scenarios_are_learned_from_hashed_keys(void **state)
 {
     static const struct {
@@ -232,9 +140,6 @@ static void a_foreign_checkpoint_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cliff_walking_paths_are_as_in_the_book),
-        cmocka_unit_test(frozen_lake_comes_near_the_optimum),
-        cmocka_unit_test(taxi_reaches_its_optimum),
         cmocka_unit_test(scenarios_are_learned_from_hashed_keys),
         cmocka_unit_test(a_loaded_learner_is_the_saved_one),
         cmocka_unit_test(resume_equals_an_uninterrupted_run),
