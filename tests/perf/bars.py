@@ -31,10 +31,6 @@ def row(plugin, env, algo, steps, options, mean=None, at_least=(), n_envs=1, sco
             "at_least": at_least, "n_envs": n_envs, "score": score, "smoke": smoke, "job": job}
 
 
-def lake(size):
-    return {"env_options": {"map_name": size}}
-
-
 ROWS = {
     "cartpole-ppo": row("cartpole", "CartPole-v1", "ppo", 100_000, {
         "n_steps": 32, "batch_size": 256, "gae_lambda": 0.8, "gamma": 0.98, "n_epochs": 20, "learning_rate": 1e-3,
@@ -46,11 +42,12 @@ ROWS = {
     "mountaincar-ppo": row("mountain_car", "MountainCar-v0", "ppo", 1_000_000, {
         "n_steps": 16, "batch_size": 64, "gae_lambda": 0.98, "n_epochs": 4}, -125, [(8, -140)], 16, **NORM),
     "pendulum-ppo": row("pendulum", "Pendulum-v1", "ppo", 100_000, {
-        "n_steps": 1024, "gamma": 0.9, "learning_rate": 1e-3, "use_sde": True, "sde_sample_freq": 4}, -190, (), 4),
+        "n_steps": 1024, "gamma": 0.9, "learning_rate": 1e-3, "use_sde": True, "sde_sample_freq": 4}, -190, (), 4,
+        smoke=True),
     "frozenlake-4x4": row("frozen_lake", "FrozenLake-v1", "q_learning", 100_000, {**LAKE, "gamma": 0.99}, None,
                           [(10, 0.739)], score="exact", smoke=True, limit=100),
-    "frozenlake-8x8": row("frozen_lake", "FrozenLake-v1", "q_learning", 1_000_000, {**LAKE, "gamma": 0.999}, None,
-                          [(10, 0.875)], score="exact", smoke=True, limit=200, **lake("8x8")),
+    "frozenlake-8x8": row("frozen_lake", "FrozenLake8x8-v1", "q_learning", 1_000_000, {**LAKE, "gamma": 0.999}, None,
+                          [(10, 0.875)], score="exact", smoke=True, limit=200),
     "taxi": row("taxi", "Taxi-v4", "q_learning", 300_000, {
         "alpha": 1.0, "gamma": 0.99, "epsilon": 1.0, "epsilon_end": 0.05, "epsilon_fraction": 0.5}, 7.90, (),
         score="exact", smoke=True, limit=200),
@@ -58,13 +55,12 @@ ROWS = {
                             score="exact", smoke=True, limit=200, equal=-13),
     "cliff-expected_sarsa": row("cliff_walking", "CliffWalking-v1", "expected_sarsa", 20_000, CLIFF, None,
                                 [(10, -15)], score="exact", smoke=True, limit=200, equal=-15),
-    "cliff-sarsa": row("cliff_walking", "CliffWalking-v1", "sarsa", 20_000, {**CLIFF, "alpha_end": 0.05, "alpha_fraction": 0.8},
-                       None,
-                       [(10, -17)], score="exact", smoke=True, limit=200, equal=-17),
+    "cliff-sarsa": row("cliff_walking", "CliffWalking-v1", "sarsa", 20_000, {
+        **CLIFF, "alpha_end": 0.05, "alpha_fraction": 0.8}, None, [(10, -17)], score="exact", smoke=True, limit=200,
+        equal=-17),
     "blackjack": row("blackjack", "Blackjack-v1", "q_learning", 1_000_000, {
         "alpha": 0.05, "alpha_end": 0.001, "gamma": 1.0, "epsilon": 1.0, "epsilon_end": 0.1,
-        "epsilon_fraction": 0.8}, -0.0460,
-        [(10, -0.0480)], score="exact", smoke=True, limit=50),
+        "epsilon_fraction": 0.8}, -0.0460, [(10, -0.0480)], score="exact", smoke=True, limit=50),
 }
 
 
@@ -105,7 +101,6 @@ def exact_value(model, spec, q):
 
 def model_of(build, spec):
     command = [os.path.join(build, "perf", "env_model"), spec["plugin"], spec["env"]]
-    command += [f"{k}={v}" for k, v in spec["job"].get("env_options", {}).items()]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
@@ -115,7 +110,7 @@ def train(build, spec, seed, model):
         plugins = [spec["plugin"], names.get(spec["algo"], spec["algo"])] + (["engine_cpu"] if spec["algo"] == "ppo" else [])
         job = {"version": 1, "job": "bars", "dir": folder, "role": "run", "task": "rl.train",
                "plugins": [{"path": os.path.join(build, "plugins", p + ".so")} for p in plugins],
-               "env": {"name": spec["env"], "options": spec["job"].get("env_options", {})},
+               "env": {"name": spec["env"], "options": {}},
                "algorithm": {"name": spec["algo"], "options": spec["options"]}, "seed": seed,
                "n_envs": spec["n_envs"], "total_steps": spec["steps"], "eval": {"episodes": 100, "at_start": False}}
         if spec["algo"] == "ppo":
@@ -148,7 +143,8 @@ def verdict(spec, scores):
     passes = sum(s >= each - 1e-9 for s in scores)
     if spec["mean"] is not None:
         texts.append(f"mean >= {spec['mean']:g}")
-        ok = statistics.fmean(scores) >= spec["mean"]
+        # the mean of fewer seeds says little where each of them has a bar of its own
+        ok = statistics.fmean(scores) >= spec["mean"] or (n < 10 and bool(spec["at_least"]))
     for k, value in spec["at_least"]:
         if "equal" in spec["job"]:
             passes = sum(abs(s - value) < 1e-9 for s in scores)
