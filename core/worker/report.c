@@ -82,7 +82,8 @@ void report_row(struct report *report, uint64_t step)
     }
     strbuf_adds(out, "}}");
     report->n_rows++;
-    report_flush(report, 0);
+    if (!report->is_held)
+        report_flush(report, 0);
 }
 
 void report_flush(struct report *report, int force)

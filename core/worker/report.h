@@ -23,6 +23,7 @@ struct report {
     struct lathe_stats stats; /* handed to algorithms; puts into the present row */
     struct strbuf rows;
     uint32_t n_rows;
+    int is_held; /* rows wait for report_flush: an evaluation goes before the row it belongs to */
     int64_t last_rows_ns, last_progress_ns;
     int warned;
 };

@@ -132,8 +132,8 @@ static int32_t evaluate(struct trainer *t, uint32_t episodes, int is_final, stru
     if (st == LATHE_OK) {
         t->has_eval = 1;
         t->last_eval_current = t->c.current;
-        report_flush(t->report, 1);
         report_send(t->report, LINK_EVAL, &out);
+        report_flush(t->report, 1);
         strbuf_fini(&t->final_eval);
         t->final_eval = out;
         return LATHE_OK;
@@ -285,8 +285,11 @@ static int32_t one_round(struct trainer *t, enum outcome *outcome, struct lathe_
 {
     uint64_t before = t->c.current;
     int64_t start_ns = clock_mono_ns();
-    int32_t st = train_iterate(t, err);
+    int32_t st;
 
+    t->report->is_held = 1;
+    st = train_iterate(t, err);
+    t->report->is_held = 0;
     if (st != LATHE_OK)
         return st;
     t->train_ns += clock_mono_ns() - start_ns;
