@@ -3,9 +3,11 @@
  * closing. wslay's send callback always takes everything into the output buffer, so the budget is
  * one number, and input is not read while that buffer is full: a peer that never reads cannot make
  * us queue pongs. */
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <wslay/wslay.h>
 
 #include "core/base/hash.h"
@@ -244,6 +246,15 @@ static struct lathe_ws *make_ws(struct lathe_request *req)
     return ws;
 }
 
+/* The kernel's buffer grows to megabytes by itself: a peer that does not read would look well for
+ * long, and what it gets then is old. */
+static void bound_kernel_buffer(const struct lathe_ws *ws)
+{
+    int bytes = (int)(ws->queue_bytes < INT_MAX ? ws->queue_bytes : INT_MAX);
+
+    (void)setsockopt(bufferevent_getfd(ws->conn->bev), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 void ws_start(struct lathe_request *req, int32_t refuse_code)
 {
     struct http_conn *conn = req->conn;
@@ -259,6 +270,7 @@ void ws_start(struct lathe_request *req, int32_t refuse_code)
     }
     if (refuse_code == 0 && server->n_ws >= server->cfg.max_ws_clients)
         refuse_code = 4429;
+    bound_kernel_buffer(ws);
     conn->ws = ws;
     conn->phase = CONN_WS;
     conn->deadline_ms = 0;
