@@ -29,19 +29,24 @@ struct lathe_field {
 };
 
 /* Fields for C call sites: LATHE_F_INT("pid", 12) has type const struct lathe_field *. */
-#define LATHE_F_INT(n, v)                                                                          \
-    (&(const struct lathe_field){sizeof(struct lathe_field), LATHE_FIELD_INT, n, (int64_t)(v), 0, NULL})
-#define LATHE_F_FLOAT(n, v)                                                                        \
+#define LATHE_F_INT(n, v)                                                                         \
+    (&(const struct lathe_field){sizeof(struct lathe_field), LATHE_FIELD_INT, n, (int64_t)(v), 0, \
+                                 NULL})
+#define LATHE_F_FLOAT(n, v) \
     (&(const struct lathe_field){sizeof(struct lathe_field), LATHE_FIELD_FLOAT, n, 0, v, NULL})
-#define LATHE_F_STR(n, v)                                                                          \
+#define LATHE_F_STR(n, v) \
     (&(const struct lathe_field){sizeof(struct lathe_field), LATHE_FIELD_STRING, n, 0, 0, v})
-#define LATHE_F_BOOL(n, v)                                                                         \
-    (&(const struct lathe_field){sizeof(struct lathe_field), LATHE_FIELD_BOOL, n, (v) ? 1 : 0, 0, NULL})
+#define LATHE_F_BOOL(n, v)                                                                        \
+    (&(const struct lathe_field){sizeof(struct lathe_field), LATHE_FIELD_BOOL, n, (v) ? 1 : 0, 0, \
+                                 NULL})
 
-/* Logs msg with fields through the host given to the plugin:
+/* Events with the same message that come more than 10 times in a second are counted, not written;
+ * those with the message "audit" are all written: they say who changed what.
+ *
+ * Logs msg with fields through the host given to the plugin:
  *   LATHE_LOG(host, LATHE_LOG_INFO, "model loaded", LATHE_F_STR("id", id));
  * At least one field is needed; use host->log(host, level, msg, NULL) for none. */
-#define LATHE_LOG(host, level, msg, ...)                                                           \
+#define LATHE_LOG(host, level, msg, ...) \
     (host)->log((host), (level), (msg), (const struct lathe_field *const[]){__VA_ARGS__, NULL})
 
 #endif
