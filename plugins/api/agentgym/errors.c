@@ -189,7 +189,7 @@ int32_t gym_invalid(const struct api_kit *kit, struct lathe_request *req, const 
     int32_t st;
 
     snprintf(copy, sizeof copy, "%s", path);
-    for (part = strtok_r(copy, ".", &save); part && n < 11; part = strtok_r(NULL, ".", &save))
+    for (part = strtok_r(copy, ".[]", &save); part && n < 11; part = strtok_r(NULL, ".[]", &save))
         loc[n++] = part;
     v.loc = loc;
     st = kit->http->respond_problem(req, &problem);

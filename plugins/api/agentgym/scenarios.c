@@ -569,6 +569,16 @@ static void creation_stored(void *user, int32_t status, const struct lathe_store
     answer_scenario(c->gym, c->req, 201, s);
 }
 
+/* The solver names the place in the definition: "tasks[0].plan". */
+static void creation_refused(const struct creation *c, const struct lathe_error *err)
+{
+    char path[160];
+
+    snprintf(path, sizeof path, "body%s%s", err && err->field[0] ? "." : "", err ? err->field : "");
+    gym_invalid(&c->gym->kit, c->req, "value", path,
+                err && err->text[0] ? err->text : "The definition is not valid", NULL, NULL);
+}
+
 static void creation_solved(void *user, int32_t status, const char *answer, uint64_t len_bytes,
                             const struct lathe_error *err)
 {
@@ -578,8 +588,7 @@ static void creation_solved(void *user, int32_t status, const char *answer, uint
     (void)len_bytes;
     if (status != LATHE_OK) {
         if (status == LATHE_E_INVALID)
-            gym_invalid(&c->gym->kit, c->req, "value", err && err->field[0] ? err->field : "body",
-                        err ? err->text : "The definition is invalid", NULL, NULL);
+            creation_refused(c, err);
         else
             c->gym->kit.http->respond_error(c->req, status, NULL, err);
         return;
