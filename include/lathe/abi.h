@@ -24,9 +24,9 @@
 /* First field of the entry table: "LATH" in little-endian byte order. */
 #define LATHE_MAGIC 0x4854414cu
 
-/* Does the struct behind ptr reach far enough to hold field? Either side asks this before it reads a
- * field that is newer than 1.0. Sizes are compared with >=, never ==. */
-#define LATHE_HAS(ptr, type, field)                                                                \
+/* Does the struct behind ptr reach far enough to hold field? Either side asks this before it reads
+ * a field that is newer than 1.0. Sizes are compared with >=, never ==. */
+#define LATHE_HAS(ptr, type, field) \
     ((ptr)->struct_size >= offsetof(type, field) + sizeof(((const type *)0)->field))
 
 /* Present and not NULL: the test for an optional function. */
@@ -47,10 +47,10 @@ struct lathe_abi_align_double {
 };
 
 /* Pointer size, long size, and offsets of a pointer, a uint64_t and a double behind one char. */
-#define LATHE_ABI_TAG                                                                              \
-    ((uint32_t)sizeof(void *) | (uint32_t)sizeof(long) << 6 |                                      \
-     (uint32_t)offsetof(struct lathe_abi_align_ptr, p) << 12 |                                     \
-     (uint32_t)offsetof(struct lathe_abi_align_u64, u) << 18 |                                     \
+#define LATHE_ABI_TAG                                          \
+    ((uint32_t)sizeof(void *) | (uint32_t)sizeof(long) << 6 |  \
+     (uint32_t)offsetof(struct lathe_abi_align_ptr, p) << 12 | \
+     (uint32_t)offsetof(struct lathe_abi_align_u64, u) << 18 | \
      (uint32_t)offsetof(struct lathe_abi_align_double, d) << 24)
 
 #endif

@@ -1,6 +1,6 @@
 /* Kind "lathe.engine/1": neural networks for algorithms: forward, backward, optimizer, tensors.
- * Threads: [learn]; forward and backward also inside group(), where each net and workspace is used by
- * one call at a time. */
+ * Threads: [learn]; forward and backward also inside group(), where each net and workspace is used
+ * by one call at a time. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef LATHE_ENGINE_H
 #define LATHE_ENGINE_H
@@ -10,9 +10,11 @@
 #define LATHE_KIND_ENGINE "lathe.engine/1"
 
 /* Flags of struct lathe_engine_args. */
-#define LATHE_ENGINE_FAST 1u /* thread-dependent sums and BLAS allowed; default: equal bits everywhere */
+#define LATHE_ENGINE_FAST \
+    1u /* thread-dependent sums and BLAS allowed; default: equal bits everywhere */
 
-/* Instruction sets, for tests and measurements. Results of the strict mode do not depend on them. */
+/* Instruction sets, for tests and measurements. Results of the strict mode do not depend on them.
+ */
 #define LATHE_ISA_AUTO 0
 #define LATHE_ISA_PORTABLE 1
 #define LATHE_ISA_AVX2 2
@@ -57,11 +59,12 @@ struct lathe_net_args {
     uint32_t seed_row, reserved0;
 };
 
-/* Optimizer rules. Both scale all gradients by min(1, max_norm / (norm + 1e-6)) first, norm over every
- * net of the call in double; max_norm 0 leaves them. */
-#define LATHE_OPTIM_ADAM 0    /* p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps) */
-#define LATHE_OPTIM_RMSPROP 1 /* TF form: v starts at 1, decay beta2, p -= lr * g / sqrt(v + eps) */
-#define LATHE_OPTIM_SGD 2     /* p -= lr * g */
+/* Optimizer rules. Both scale all gradients by min(1, max_norm / (norm + 1e-6)) first, norm over
+ * every net of the call in double; max_norm 0 leaves them. */
+#define LATHE_OPTIM_ADAM 0 /* p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps) */
+/* TF form: v starts at 1, decay beta2, p -= lr * g / sqrt(v + eps) */
+#define LATHE_OPTIM_RMSPROP 1
+#define LATHE_OPTIM_SGD 2 /* p -= lr * g */
 struct lathe_optim {
     uint32_t struct_size, rule;
     double lr, beta1, beta2, eps, max_norm;
@@ -87,14 +90,15 @@ struct lathe_engine {
     /* How well this engine suits the machine; 0 = cannot run here. Thread: [any]. Since 1.0. */
     uint32_t (*score)(void);
 
-    /* Makes an engine with threads - 1 helper threads. Memory: closed by close(), after everything made
-     * from it. Errors: LATHE_E_UNSUPPORTED for an isa this CPU lacks, LATHE_E_NOMEM. Since 1.0. */
+    /* Makes an engine with threads - 1 helper threads. Memory: closed by close(), after everything
+     * made from it. Errors: LATHE_E_UNSUPPORTED for an isa this CPU lacks, LATHE_E_NOMEM.
+     * Since 1.0. */
     int32_t (*open)(const struct lathe_engine_args *args, struct lathe_error *err,
                     struct lathe_engine_self **self);
     void (*close)(struct lathe_engine_self *self);
 
-    /* Makes a network and draws its weights. Errors: LATHE_E_INVALID when widths do not chain or exceed
-     * 65536, LATHE_E_NOMEM. Since 1.0. */
+    /* Makes a network and draws its weights. Errors: LATHE_E_INVALID when widths do not chain or
+     * exceed 65536, LATHE_E_NOMEM. Since 1.0. */
     int32_t (*net_open)(struct lathe_engine_self *self, const struct lathe_net_args *args,
                         struct lathe_error *err, struct lathe_net **net);
     void (*net_close)(struct lathe_net *net);
@@ -107,20 +111,21 @@ struct lathe_engine {
     /* Floats per output row: the outputs rounded up to a multiple of 16. Since 1.0. */
     uint32_t (*stride)(const struct lathe_net *net);
 
-    /* Runs rows inputs (x: row-major, ldx floats apart) through the net. Returns the outputs, stride()
-     * floats per row, unused columns 0. Memory: the result is the workspace's until the next call with
-     * it; x stays borrowed until the matching backward. rows <= max_rows. Since 1.0. */
+    /* Runs rows inputs (x: row-major, ldx floats apart) through the net. Returns the outputs,
+     * stride() floats per row, unused columns 0. Memory: the result is the workspace's until the
+     * next call with it; x stays borrowed until the matching backward. rows <= max_rows. Since 1.0.
+     */
     const float *(*forward)(struct lathe_net *net, struct lathe_workspace *ws, uint32_t rows,
                             const float *x, uint32_t ldx);
 
-    /* Gradients of the parameters for the output gradients dy (stride() floats per row, unused columns
-     * 0) of the last forward with ws. dx (ldx floats per row, ldx a multiple of 16, or NULL) takes the
-     * gradient of the inputs. flags: LATHE_BACKWARD_ADD. Since 1.0. */
-    void (*backward)(struct lathe_net *net, struct lathe_workspace *ws, uint32_t rows, const float *dy,
-                     float *dx, uint32_t ldx, uint32_t flags);
+    /* Gradients of the parameters for the output gradients dy (stride() floats per row, unused
+     * columns 0) of the last forward with ws. dx (ldx floats per row, ldx a multiple of 16, or
+     * NULL) takes the gradient of the inputs. flags: LATHE_BACKWARD_ADD. Since 1.0. */
+    void (*backward)(struct lathe_net *net, struct lathe_workspace *ws, uint32_t rows,
+                     const float *dy, float *dx, uint32_t ldx, uint32_t flags);
 
-    /* One optimizer step over n nets. Returns the global gradient norm before clipping; when it is not
-     * finite, nothing is changed. Since 1.0. */
+    /* One optimizer step over n nets. Returns the global gradient norm before clipping; when it is
+     * not finite, nothing is changed. Since 1.0. */
     double (*optim)(struct lathe_engine_self *self, struct lathe_net *const *nets, uint32_t n,
                     const struct lathe_optim *optim);
 
@@ -138,10 +143,10 @@ struct lathe_engine {
     uint64_t (*step_get)(const struct lathe_net *net);
     void (*step_set)(struct lathe_net *net, uint64_t step);
 
-    /* Runs call(user, 0) .. call(user, n - 1), each once, possibly on different cores, and returns when
-     * all are done. The calls must be independent of each other. Since 1.0. */
-    void (*group)(struct lathe_engine_self *self, void (*call)(void *user, uint32_t index), void *user,
-                  uint32_t n);
+    /* Runs call(user, 0) .. call(user, n - 1), each once, possibly on different cores, and returns
+     * when all are done. The calls must be independent of each other. Since 1.0. */
+    void (*group)(struct lathe_engine_self *self, void (*call)(void *user, uint32_t index),
+                  void *user, uint32_t n);
 
     /* The instruction set in use: LATHE_ISA_*. Since 1.0. */
     uint32_t (*isa)(const struct lathe_engine_self *self);

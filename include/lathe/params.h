@@ -18,10 +18,11 @@ struct lathe_params {
     int32_t (*get_bool)(const struct lathe_params *params, const char *name); /* 0 or 1 */
     int64_t (*get_int)(const struct lathe_params *params, const char *name);
     double (*get_float)(const struct lathe_params *params, const char *name); /* INT options too */
-    const char *(*get_string)(const struct lathe_params *params, const char *name); /* STRING, ENUM */
+    const char *(*get_string)(const struct lathe_params *params,
+                              const char *name); /* STRING, ENUM */
 
-    /* Copies up to cap numbers of a LIST option into out (may be NULL when cap is 0) and returns how
-     * many the list holds. */
+    /* Copies up to cap numbers of a LIST option into out (may be NULL when cap is 0) and returns
+     * how many the list holds. */
     uint32_t (*get_list)(const struct lathe_params *params, const char *name, double *out,
                          uint32_t cap);
 

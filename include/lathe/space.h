@@ -1,5 +1,5 @@
-/* Spaces: the shape and range of observations and actions, as a tree whose leaves lie packed in one row.
- * Threads: constant data. Source: the space model of Gymnasium 1.x. */
+/* Spaces: the shape and range of observations and actions, as a tree whose leaves lie packed in one
+ * row. Threads: constant data. Source: the space model of Gymnasium 1.x. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef LATHE_SPACE_H
 #define LATHE_SPACE_H
@@ -30,10 +30,11 @@ struct lathe_space {
     uint32_t struct_size;
     uint8_t kind, dtype, ndim, flags;
     uint32_t shape[6], offset_bytes, len_bytes;
-    int64_t n, start;        /* DISCRETE */
-    const int64_t *nvec;     /* MULTIDISCRETE: shape[0] sizes */
-    const double *low, *high; /* BOX: one number per element, or one with ONE_BOUND; may be infinite */
-    const char *key;         /* name inside a DICT, else NULL */
+    int64_t n, start;    /* DISCRETE */
+    const int64_t *nvec; /* MULTIDISCRETE: shape[0] sizes */
+    const double *low,
+        *high;       /* BOX: one number per element, or one with ONE_BOUND; may be infinite */
+    const char *key; /* name inside a DICT, else NULL */
     const struct lathe_space *const *children; /* TUPLE, DICT: NULL-terminated */
 };
 

@@ -8,8 +8,8 @@
 
 /* Success is 0; positive values are success with a remark; failures are negative. No other codes
  * exist. One table in the server maps them to HTTP (in brackets). */
-#define LATHE_AGAIN 1              /* done in part: call again (update, slice) */
-#define LATHE_UPDATE_DUE 2         /* observe(): enough data was collected, call update() */
+#define LATHE_AGAIN 1      /* done in part: call again (update, slice) */
+#define LATHE_UPDATE_DUE 2 /* observe(): enough data was collected, call update() */
 #define LATHE_OK 0
 #define LATHE_E_INVALID (-1)         /* an argument, option or body is wrong [422] */
 #define LATHE_E_NOT_FOUND (-2)       /* no such thing [404] */
@@ -32,9 +32,9 @@
 /* Bytes of text in an error record, the closing NUL included. */
 #define LATHE_ERROR_TEXT 240
 
-/* Detail of a failure. The caller owns it and may pass NULL wherever one is taken. A callee writes it
- * only on failure. text is UTF-8 and says what was being done, with which name, and what to do next;
- * field names the option or body member at fault, or is empty. */
+/* Detail of a failure. The caller owns it and may pass NULL wherever one is taken. A callee writes
+ * it only on failure. text is UTF-8 and says what was being done, with which name, and what to do
+ * next; field names the option or body member at fault, or is empty. */
 struct lathe_error {
     int32_t code;
     uint32_t reserved0;
@@ -45,10 +45,11 @@ struct lathe_error {
 /* Status as a short lower-case word ("not_found"); never NULL. Thread: [any]. Since 1.0. */
 static inline const char *lathe_status_name(int32_t status)
 {
-    static const char *const names[] = {
-        "ok",        "invalid", "not_found",   "exists",  "conflict",    "denied",
-        "unauthenticated", "limit", "unsupported", "timeout", "cancelled", "io",
-        "corrupt",   "version", "no_memory",   "unavailable", "internal"};
+    static const char *const names[] = {"ok",          "invalid", "not_found",       "exists",
+                                        "conflict",    "denied",  "unauthenticated", "limit",
+                                        "unsupported", "timeout", "cancelled",       "io",
+                                        "corrupt",     "version", "no_memory",       "unavailable",
+                                        "internal"};
     if (status > 0)
         return status == LATHE_AGAIN ? "again" : "update_due";
     if (status < LATHE_STATUS_LOWEST)

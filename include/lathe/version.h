@@ -9,7 +9,8 @@
 #define LATHE_VERSION_PATCH 0
 #define LATHE_VERSION_STRING "1.0.0"
 
-/* Binary interface. A new major breaks plugins and renames the entry table; a new minor only appends. */
+/* Binary interface. A new major breaks plugins and renames the entry table; a new minor only
+ * appends. */
 #define LATHE_ABI_MAJOR 1
 #define LATHE_ABI_MINOR 0
 

@@ -19,8 +19,8 @@ struct lathe_reading {
 struct lathe_connector_sink {
     uint32_t struct_size, reserved0;
     void *ctx;
-    int32_t (*readings)(const struct lathe_connector_sink *sink, const struct lathe_reading *readings,
-                        uint32_t n_readings);
+    int32_t (*readings)(const struct lathe_connector_sink *sink,
+                        const struct lathe_reading *readings, uint32_t n_readings);
     void (*online)(const struct lathe_connector_sink *sink, int32_t is_online, const char *reason);
 };
 
