@@ -127,8 +127,10 @@ int32_t learner_open(const struct setup *setup, const struct vec *vec, uint32_t 
     }
     learner->vt = vt;
     learner->is_policy_only = policy_only;
-    if (LATHE_CAN(vt, struct lathe_algorithm, extension))
+    if (LATHE_CAN(vt, struct lathe_algorithm, extension)) {
         learner->export = vt->extension(learner->self, LATHE_ALGO_EXPORT);
+        learner->slots = vt->extension(learner->self, LATHE_ALGO_SLOTS);
+    }
     return LATHE_OK;
 }
 

@@ -32,6 +32,7 @@ struct learner {
     const struct lathe_algorithm *vt;
     void *self;
     const struct lathe_algo_export *export; /* NULL when not offered */
+    const struct lathe_algo_slots *slots;   /* NULL when not offered */
     struct norm norm;
     int is_policy_only;
 };

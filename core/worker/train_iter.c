@@ -192,6 +192,18 @@ static int32_t learn(struct trainer *t, struct lathe_error *err)
     return err->code;
 }
 
+/* Lets the environments write where the algorithm will read: without normalization both see the
+ * same numbers. */
+static void lend_slots(struct trainer *t)
+{
+    struct learner *learner = &t->learner;
+    struct lathe_env_io io = {.struct_size = sizeof io};
+
+    if (learner->slots == NULL || t->job->episodic || t->nobs != NULL || t->nreward != NULL)
+        return;
+    vec_lend(t->vec, learner->slots->next(learner->self, &io) == LATHE_OK ? &io : NULL);
+}
+
 /* One step of all active rows. */
 static int32_t collect(struct trainer *t, int *due, struct lathe_error *err)
 {
@@ -201,10 +213,13 @@ static int32_t collect(struct trainer *t, int *due, struct lathe_error *err)
         return fail(err, LATHE_E_CANCELLED, "cancelled");
     if ((st = act_rows(t, err)) != LATHE_OK)
         return st;
+    lend_slots(t);
     if ((st = step_rows(t, err)) != LATHE_OK)
         return st;
     if ((st = observe_rows(t, due, err)) != LATHE_OK)
         return st;
+    if (*due)
+        vec_keep(t->vec); /* learning and what follows it may use the lent memory anew */
     count_episodes(t);
     vec_advance(t->vec);
     swap(&t->nobs, &t->nnext);

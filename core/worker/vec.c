@@ -119,13 +119,13 @@ static int32_t alloc_buffers(struct vec *vec, struct lathe_error *err)
 {
     uint32_t n = vec->n;
 
-    vec->obs = rows_alloc(n, vec->obs_stride);
-    vec->next_obs = rows_alloc(n, vec->obs_stride);
+    vec->obs = vec->own_obs[0] = rows_alloc(n, vec->obs_stride);
+    vec->next_obs = vec->own_obs[1] = rows_alloc(n, vec->obs_stride);
     vec->final_obs = rows_alloc(n, vec->obs_stride);
     vec->act = rows_alloc(n, vec->act_stride);
-    vec->reward = rows_alloc(n, sizeof(float));
-    vec->terminated = rows_alloc(n, 1);
-    vec->truncated = rows_alloc(n, 1);
+    vec->reward = vec->own_reward = rows_alloc(n, sizeof(float));
+    vec->terminated = vec->own_terminated = rows_alloc(n, 1);
+    vec->truncated = vec->own_truncated = rows_alloc(n, 1);
     vec->active = rows_alloc(n, 1);
     vec->ended_flag = rows_alloc(n, 1);
     vec->ended = rows_alloc(n, sizeof(uint32_t));
@@ -226,14 +226,14 @@ void vec_close(struct vec *vec)
     if (vec == NULL)
         return;
     vec->env->close(vec->batch);
-    mem_free(vec->obs);
-    mem_free(vec->next_obs);
+    mem_free(vec->own_obs[0]);
+    mem_free(vec->own_obs[1]);
     mem_free(vec->final_obs);
     mem_free(vec->act);
     mem_free(vec->env_act);
-    mem_free(vec->reward);
-    mem_free(vec->terminated);
-    mem_free(vec->truncated);
+    mem_free(vec->own_reward);
+    mem_free(vec->own_terminated);
+    mem_free(vec->own_truncated);
     mem_free(vec->active);
     mem_free(vec->ended_flag);
     mem_free(vec->ended);
@@ -410,6 +410,38 @@ int32_t vec_step(struct vec *vec, int autoreset, struct lathe_error *err)
             if (vec->ended_flag[i])
                 vec->ended[vec->n_ended++] = i;
     return LATHE_OK;
+}
+
+static void *spare_obs(const struct vec *vec)
+{
+    return vec->own_obs[vec->obs == vec->own_obs[0]];
+}
+
+static int is_place(const void *p)
+{
+    return p != NULL && (uintptr_t)p % ALIGN == 0;
+}
+
+void vec_lend(struct vec *vec, const struct lathe_env_io *io)
+{
+    static const struct lathe_env_io none = {.struct_size = sizeof none};
+
+    if (io == NULL)
+        io = &none;
+    vec->next_obs = is_place(io->obs) ? io->obs : spare_obs(vec);
+    vec->reward = is_place(io->reward) ? io->reward : vec->own_reward;
+    vec->terminated = is_place(io->terminated) ? io->terminated : vec->own_terminated;
+    vec->truncated = is_place(io->truncated) ? io->truncated : vec->own_truncated;
+}
+
+void vec_keep(struct vec *vec)
+{
+    void *own = spare_obs(vec);
+
+    if (vec->next_obs == vec->own_obs[0] || vec->next_obs == vec->own_obs[1])
+        return;
+    memcpy(own, vec->next_obs, vec->n * vec->obs_stride);
+    vec->next_obs = own;
 }
 
 void vec_advance(struct vec *vec)

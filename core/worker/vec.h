@@ -53,6 +53,9 @@ struct vec {
     void *env_act;
     float *clip_low, *clip_high;
     uint32_t act_dim;
+    void *own_obs[2]; /* obs and next_obs are these unless somebody lends a place */
+    float *own_reward;
+    uint8_t *own_terminated, *own_truncated;
     uint8_t *active, *ended_flag;
     double *ret;
     uint32_t *length;
@@ -80,6 +83,13 @@ int32_t vec_reset_row(struct vec *vec, uint32_t row, uint64_t seed,
  * autoreset, ended rows start their next episode; otherwise they become idle at vec_advance.
  * Errors: of the environment; LATHE_E_INTERNAL for a reward that is not finite. */
 int32_t vec_step(struct vec *vec, int autoreset, struct lathe_error *err) LATHE_MUST_USE;
+
+/* The coming step writes obs, reward, terminated and truncated to the places that io names, as far
+ * as they are aligned as such buffers are; NULL and io NULL: to vec's own. A lent obs must stay
+ * until the step after it has been made, or vec_keep. */
+void vec_lend(struct vec *vec, const struct lathe_env_io *io);
+/* Moves next_obs into vec's own memory. */
+void vec_keep(struct vec *vec);
 
 /* Makes next_obs the present one and forgets ended rows (idle, or counters at 0 with autoreset). */
 void vec_advance(struct vec *vec);

@@ -14,7 +14,50 @@ struct learner {
     double preference[2];
     uint32_t n_steps, pending, n_envs, fail_at, slices;
     int is_episodic;
+    int64_t slots;          /* 0: none, 1: lends its memory, 2: lends places that are not aligned */
+    unsigned char *lent;    /* SLOTS places, one after the other */
+    struct lathe_env_io at; /* the last one lent; obs NULL: none */
 };
+
+#define SLOTS 3u
+#define SLOT_BYTES(n) (((size_t)(n)*8 + 63) / 64 * 64) /* observations; the rest needs less */
+
+static void learner_close(void *self)
+{
+    struct learner *l = self;
+
+    free(l->lent);
+    free(l);
+}
+
+/* Four regions of a place: observations, rewards, terminated, truncated. */
+static int32_t slots_next(void *self, struct lathe_env_io *io)
+{
+    struct learner *l = self;
+    size_t size = SLOT_BYTES(l->n_envs), off = l->slots == 2 ? 4 : 0;
+    unsigned char *p = l->lent + (size_t)(l->step % SLOTS) * 4 * size + off;
+
+    l->at.obs = NULL;
+    if (l->step % 7 == 6)
+        return LATHE_E_CONFLICT; /* now and then it has none */
+    io->obs = p;
+    io->reward = (float *)(void *)(p + size);
+    io->terminated = p + 2 * size;
+    io->truncated = p + 3 * size;
+    l->at = *io;
+    return LATHE_OK;
+}
+
+/* What the environment wrote is where it was asked to be, or elsewhere when that could not be. */
+static int places_are_right(const struct learner *l, const struct lathe_transition *tr)
+{
+    if (l->slots == 0 || l->is_episodic || l->at.obs == NULL)
+        return 1;
+    if (l->slots == 2)
+        return tr->next_obs != l->at.obs && tr->reward != l->at.reward;
+    return tr->next_obs == l->at.obs && tr->reward == l->at.reward &&
+           tr->terminated == l->at.terminated && tr->truncated == l->at.truncated;
+}
 
 static int32_t learner_open(const struct lathe_algo_args *args, struct lathe_error *err,
                             void **self)
@@ -36,6 +79,11 @@ static int32_t learner_open(const struct lathe_algo_args *args, struct lathe_err
             snprintf(err->field, sizeof err->field, "refuse");
         }
         return LATHE_E_INVALID;
+    }
+    l->slots = args->params->get_int(args->params, "slots");
+    if ((l->lent = aligned_alloc(64, (4 * SLOTS + 1) * SLOT_BYTES(l->n_envs) + 64)) == NULL) {
+        free(l);
+        return LATHE_E_NOMEM;
     }
     *self = l;
     return LATHE_OK;
@@ -89,6 +137,8 @@ static int32_t learner_observe(void *self, const struct lathe_transition *tr)
     const int32_t *act = tr->act;
     uint32_t i;
 
+    if (!places_are_right(l, tr))
+        return LATHE_E_INTERNAL;
     for (i = tr->first; i < tr->first + tr->count; i++) {
         l->preference[act[i]] += 0.001 * (double)tr->reward[i];
         mix_in(l, (const float *)tr->obs + 2 * (size_t)i, 8);
@@ -112,6 +162,7 @@ static int32_t learner_update(void *self, const struct lathe_budget *budget,
         return LATHE_AGAIN; /* two slices per update */
     l->slices = 0;
     l->pending = 0;
+    memset(l->lent, 0xee, (4 * SLOTS + 1) * SLOT_BYTES(l->n_envs)); /* it is ours again */
     l->updates++;
     if (l->fail_at > 0 && l->updates == l->fail_at) {
         if (err != NULL) {
@@ -182,25 +233,27 @@ static int32_t export_load(void *self, const struct lathe_reader *r, struct lath
 static const struct lathe_algo_export export_ext = {sizeof export_ext, 0, export_describe,
                                                     export_save, export_load};
 
+static const struct lathe_algo_slots slots_ext = {sizeof slots_ext, 0, slots_next};
+
 static const void *learner_extension(void *self, const char *id)
 {
-    (void)self;
+    const struct learner *l = self;
+
+    if (strcmp(id, LATHE_ALGO_SLOTS) == 0)
+        return l->slots != 0 ? &slots_ext : NULL;
     return strcmp(id, LATHE_ALGO_EXPORT) == 0 ? &export_ext : NULL;
 }
 
-static const struct lathe_algorithm learner = {sizeof learner,
-                                               LATHE_ALGO_DISCRETE | LATHE_ALGO_ON_POLICY,
-                                               learner_open,
-                                               learner_act,
-                                               learner_observe,
-                                               learner_update,
-                                               learner_save,
-                                               learner_load,
-                                               free,
-                                               learner_extension};
+static const struct lathe_algorithm learner = {
+    sizeof learner,  LATHE_ALGO_DISCRETE | LATHE_ALGO_ON_POLICY,
+    learner_open,    learner_act,
+    learner_observe, learner_update,
+    learner_save,    learner_load,
+    learner_close,   learner_extension};
 static const struct lathe_option *const options[] = {
     LATHE_OPTION_INT("n_steps", "8", 1, 1000, "Steps between updates."),
     LATHE_OPTION_INT("fail_at", "0", 0, 1000000, "Update that fails, 0 = none."),
+    LATHE_OPTION_INT("slots", "0", 0, 2, "Lends its memory: 1 as it should, 2 not aligned."),
     LATHE_OPTION_BOOL("refuse", "false", "Make open fail."), NULL};
 
 LATHE_PLUGIN_SINGLE("org.lathe.test.learner", "1.0.0", "Apache-2.0", "A learner for tests.",

@@ -93,6 +93,22 @@ static void run_threads_do_not_change_the_result(void **state)
     assert_string_equal(one, two);
 }
 
+#define LENDING(n) "\"algorithm\":{\"name\":\"preference\",\"options\":{\"slots\":" n "}}"
+
+static void run_in_the_learners_memory_gives_the_same_bits(void **state)
+{
+    char plain[65], lent[65], parts[65];
+
+    (void)state;
+    reference("{}", plain);
+    reference("{" LENDING("1") "}", lent);
+    assert_string_equal(plain, lent);
+    reference("{" LENDING("2") "}", lent);
+    assert_string_equal(plain, lent);
+    interrupted(LENDING("1"), "\"threads\":2", parts);
+    assert_string_equal(plain, parts);
+}
+
 static void run_resumed_equals_uninterrupted_continuous(void **state)
 {
     char whole[65], parts[65];
@@ -381,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_threads_do_not_change_the_result),
+        cmocka_unit_test(run_in_the_learners_memory_gives_the_same_bits),
         cmocka_unit_test(run_resumed_equals_uninterrupted_continuous),
         cmocka_unit_test(run_resumed_equals_uninterrupted_episodic),
         cmocka_unit_test(run_killed_at_any_moment_resumes_to_the_same_result),
