@@ -119,7 +119,10 @@ static int allow_job_files(int ruleset, const struct wjob *job)
 
 static int landlock_apply(const struct wjob *job)
 {
-    static const char *const system[] = {"/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", NULL};
+    static const char *const system[] = {"/usr", "/lib", "/lib64", "/proc", "/sys", NULL};
+    /* of /etc only what loading a library reads: the rest may hold the server's secrets */
+    static const char *const files[] = {"/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime",
+                                        "/dev/urandom", NULL};
     struct landlock_ruleset_attr attr = {.handled_access_fs = READ_RIGHTS | (WRITE_RIGHTS)};
     int i, bad = 0, ruleset;
 
@@ -128,7 +131,8 @@ static int landlock_apply(const struct wjob *job)
         return 0;
     for (i = 0; system[i] != NULL; i++)
         bad |= allow(ruleset, system[i], READ_RIGHTS, 1);
-    bad |= allow(ruleset, "/dev/urandom", READ_RIGHTS, 0);
+    for (i = 0; files[i] != NULL; i++)
+        bad |= allow(ruleset, files[i], READ_RIGHTS, 0);
     bad |= allow(ruleset, "/dev/null", READ_RIGHTS | (WRITE_RIGHTS), 0);
     bad |= allow_job_files(ruleset, job);
     if (!bad)

@@ -1,5 +1,6 @@
 /* The smaller parts of the worker: probes, tasks of plugins, job files, values on the wire. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -124,6 +126,75 @@ static void task_of_a_plugin_pauses_resumes_and_ends(void **state)
     worker_dir_remove(&w);
 }
 
+static int number_of(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+
+    assert_true(json_is_integer(value));
+    return (int)json_integer_value(value);
+}
+
+/* What the plugin could not do, by errno; with members for the job file. *has_landlock as the
+ * worker says. */
+static json_t *try_to_escape(const char *members, int *has_landlock)
+{
+    char outside[] = "/tmp/lathe-outside-XXXXXX", text[1024];
+    int fd = mkstemp(outside);
+    struct worker w;
+    json_t *hello, *done, *result;
+
+    assert_true(fd >= 0);
+    close(fd);
+    worker_dir(&w);
+    snprintf(text, sizeof text,
+             "{\"task\":\"test.escape\",\"plugins\":[{\"path\":\"" PLUGINS "worker_escape.so\"}],"
+             "\"spec\":{\"outside\":\"%s\",\"inside\":\"%s/own\"}%s}",
+             outside, w.dir, members);
+    worker_job(&w, text);
+    worker_start(&w, "run");
+    hello = worker_expect(&w, LINK_HELLO, 1);
+    *has_landlock =
+        json_is_true(json_object_get(json_object_get(hello, "confinement"), "landlock"));
+    assert_true(json_is_true(json_object_get(json_object_get(hello, "confinement"), "seccomp")));
+    json_decref(hello);
+    done = worker_expect(&w, LINK_DONE, 1);
+    result = json_incref(json_object_get(done, "result"));
+    json_decref(done);
+    assert_int_equal(worker_wait(&w), 0);
+    worker_dir_remove(&w);
+    assert_int_equal(unlink(outside), 0);
+    return result;
+}
+
+static void plugins_of_a_confined_worker_stay_inside(void **state)
+{
+    int has_landlock = 0;
+    json_t *r = try_to_escape("", &has_landlock);
+
+    (void)state;
+    assert_int_equal(number_of(r, "inet"), EPERM);
+    assert_int_equal(number_of(r, "local"), EPERM);
+    assert_int_equal(number_of(r, "program"), EPERM);
+    assert_int_equal(number_of(r, "child"), EPERM);
+    assert_int_equal(number_of(r, "write_inside"), 0);
+    assert_int_equal(number_of(r, "read_inside"), 0);
+    if (has_landlock) {
+        assert_int_equal(number_of(r, "read_outside"), EACCES);
+        assert_int_equal(number_of(r, "write_outside"), EACCES);
+        assert_int_equal(number_of(r, "read_config"), EACCES);
+    } else {
+        print_message("this kernel has no Landlock: files were not checked\n");
+    }
+    json_decref(r);
+    /* each bar by itself, so that the attempts above are known to be real */
+    r = try_to_escape(",\"confine\":{\"seccomp\":true,\"landlock\":false}", &has_landlock);
+    assert_false(has_landlock);
+    assert_int_equal(number_of(r, "read_outside"), 0);
+    assert_int_equal(number_of(r, "write_outside"), 0);
+    assert_int_equal(number_of(r, "read_config"), 0);
+    json_decref(r);
+}
+
 static void refuse_job(const char *text, const char *field)
 {
     struct lathe_error err = {0};
@@ -195,6 +266,7 @@ int main(void)
         cmocka_unit_test(probe_describes_an_environment),
         cmocka_unit_test(probe_survives_a_crash_and_a_hang),
         cmocka_unit_test(task_of_a_plugin_pauses_resumes_and_ends),
+        cmocka_unit_test(plugins_of_a_confined_worker_stay_inside),
         cmocka_unit_test(job_file_names_the_member_at_fault),
         cmocka_unit_test(job_file_defaults_are_those_documented),
         cmocka_unit_test(floats_are_written_as_they_were_meant),
