@@ -78,15 +78,7 @@ int32_t pg_run_once(struct pg_storage *s, const char *text, const struct pg_args
                   res, err);
 }
 
-/* The server restarted or the connection broke: everything of the session is made anew. */
-static void reconnect(struct pg_storage *s)
-{
-    if (PQstatus(s->db) == CONNECTION_OK || s->in_group)
-        return;
-    PQreset(s->db);
-    s->n_prepared = 0;
-}
-
+/* A broken connection stays broken: lock, schema and temporary tables belong to the session. */
 int32_t pg_run(struct pg_storage *s, const char *text, const struct pg_args *args, PGresult **res,
                struct lathe_error *err)
 {
@@ -94,7 +86,6 @@ int32_t pg_run(struct pg_storage *s, const char *text, const struct pg_args *arg
     int at = 0;
     int32_t st;
 
-    reconnect(s);
     while (at < s->n_prepared && s->prepared[at] != text)
         at++;
     if (at == PG_PREPARED_MAX)
