@@ -416,6 +416,7 @@ static void on_tick(void *arg)
 int32_t serve_open(const struct serve_config *cfg, struct serve **out, struct lathe_error *err)
 {
     struct serve *serve = mem_new(struct serve);
+    uint32_t tick_ms = cfg->idle_ms != 0 && cfg->idle_ms < TICK_MS ? cfg->idle_ms : TICK_MS;
     int32_t st;
 
     if (serve == NULL || (serve->dir = mem_strdup(cfg->dir)) == NULL ||
@@ -428,7 +429,7 @@ int32_t serve_open(const struct serve_config *cfg, struct serve **out, struct la
     serve->cfg.idle_ms = cfg->idle_ms != 0 ? cfg->idle_ms : IDLE_DEFAULT_MS;
     if ((st = io_remove_tree(serve->dir, err)) != LATHE_OK ||
         (st = io_mkdir_p(serve->dir, 0700, err)) != LATHE_OK ||
-        (st = loop_timer_start(serve->timers, TICK_MS, TICK_MS, on_tick, serve, NULL,
+        (st = loop_timer_start(serve->timers, tick_ms, tick_ms, on_tick, serve, NULL,
                                &serve->tick)) != LATHE_OK) {
         serve_close(serve);
         return st;

@@ -90,6 +90,15 @@ static int make_room(struct serve *serve)
     return oldest != NULL;
 }
 
+/* Workers that were not told to go. */
+static uint32_t count_staying(const struct serve *serve)
+{
+    uint32_t n = 0;
+    for (const struct serve_worker *w = serve->workers; w != NULL; w = w->next)
+        n += !w->is_ending;
+    return n;
+}
+
 static int32_t env_visit(void *user, const struct lathe_component_info *component)
 {
     struct serve_worker *w = user;
@@ -192,7 +201,7 @@ int32_t serve_worker_start(struct serve *serve, struct target *t, struct serve_w
     struct serve_worker *w;
     int32_t st;
 
-    if (serve->n_workers >= serve->cfg.max_workers && !make_room(serve))
+    if (count_staying(serve) >= serve->cfg.max_workers && !make_room(serve))
         return fail(err, LATHE_E_LIMIT, "all %u serving workers are busy", serve->cfg.max_workers);
     if ((w = mem_new(struct serve_worker)) == NULL || (w->env_names = json_array()) == NULL) {
         mem_free(w);

@@ -187,6 +187,55 @@ static int count(struct counting *c, const json_t *job)
     return 0;
 }
 
+/* ---- serving: each question says how it is answered ---- */
+
+static void answer(struct link_channel *channel, long long id, const char *op, int n)
+{
+    char text[256];
+
+    if (strcmp(op, "crash") == 0) {
+        signal(SIGABRT, SIG_DFL);
+        abort();
+    }
+    if (strcmp(op, "silent") == 0)
+        return;
+    if (strcmp(op, "refuse") == 0)
+        snprintf(
+            text, sizeof text,
+            "{\"id\":%lld,\"status\":-1,\"error\":{\"text\":\"no such thing\",\"field\":\"x\"}}",
+            id);
+    else
+        snprintf(text, sizeof text, "{\"id\":%lld,\"status\":0,\"body\":{\"pid\":%d,\"n\":%d}}", id,
+                 (int)getpid(), n);
+    if (!send_text(channel, LINK_RESPONSE, text))
+        _exit(9);
+}
+
+static int serve(struct link_channel *channel)
+{
+    struct link_frame frame;
+    int32_t r;
+    int n = 0;
+
+    if (!send_text(channel, LINK_HELLO, "{\"plugins\":[{\"id\":\"org.lathe.fake\"}]}"))
+        return 7;
+    while ((r = link_poll(channel, -1, &frame, NULL)) >= 0) {
+        json_t *json = NULL;
+
+        if (r == 0)
+            continue;
+        if (frame.type == LINK_CANCEL)
+            return 0;
+        if (frame.type != LINK_REQUEST ||
+            json_parse_text(frame.payload, frame.len_bytes, NULL, &json, NULL) != LATHE_OK)
+            continue;
+        answer(channel, (long long)json_member_int(json, "id", 0),
+               json_member_string(json, "op", ""), ++n);
+        json_decref(json);
+    }
+    return 0;
+}
+
 static int run_job(const char *path)
 {
     struct counting c = {.number = 0};
@@ -196,7 +245,8 @@ static int run_job(const char *path)
     if (json_parse_file(path, &job, NULL) != LATHE_OK ||
         link_channel_open(&c.channel, LINK_FD, NULL) != LATHE_OK)
         return 2;
-    code = count(&c, job);
+    code = strcmp(json_member_string(job, "role", ""), "serve") == 0 ? serve(&c.channel)
+                                                                     : count(&c, job);
     link_channel_close(&c.channel);
     json_decref(job);
     return code;
