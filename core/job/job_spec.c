@@ -94,7 +94,7 @@ static int32_t prefixed(int32_t st, const char *prefix, struct lathe_error *err)
         return st;
     memcpy(inner, err->field, sizeof inner);
     inner[sizeof inner - 1] = '\0';
-    snprintf(err->field, sizeof err->field, "%s%s%.40s", prefix, inner[0] != '\0' ? "." : "",
+    snprintf(err->field, sizeof err->field, "%.20s%s%.40s", prefix, inner[0] != '\0' ? "." : "",
              inner);
     return st;
 }

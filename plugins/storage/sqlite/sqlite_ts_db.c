@@ -136,7 +136,7 @@ int32_t ts_done(struct sql_ts *ts, sqlite3_stmt *stmt, struct lathe_error *err, 
 
 int32_t ts_run(struct sql_ts *ts, enum ts_sql id, struct lathe_error *err)
 {
-    sqlite3_stmt *stmt;
+    sqlite3_stmt *stmt = NULL;
     int32_t st = ts_stmt(ts, id, &stmt, err);
 
     return st == LATHE_OK ? ts_done(ts, stmt, err, texts[id]) : st;
