@@ -144,7 +144,7 @@ int32_t ts_run(struct sql_ts *ts, enum ts_sql id, struct lathe_error *err)
 
 int32_t ts_meta_set(struct sql_ts *ts, int64_t key, uint64_t value, struct lathe_error *err)
 {
-    sqlite3_stmt *stmt;
+    sqlite3_stmt *stmt = NULL;
     int32_t st = ts_stmt(ts, TS_META_SET, &stmt, err);
 
     if (st != LATHE_OK)
