@@ -60,7 +60,7 @@ ROWS = {
         equal=-17),
     "blackjack": row("blackjack", "Blackjack-v1", "q_learning", 1_000_000, {
         "alpha": 0.05, "alpha_end": 0.001, "gamma": 1.0, "epsilon": 1.0, "epsilon_end": 0.1,
-        "epsilon_fraction": 0.8}, -0.0460, [(10, -0.0480)], score="exact", smoke=True, limit=50),
+        "epsilon_fraction": 1.0}, -0.0460, [(10, -0.0480)], score="exact", smoke=True, limit=50),
 }
 
 

@@ -190,7 +190,7 @@ static void blackjack_is_played_nearly_as_well_as_possible(void **state)
         "Blackjack-v1",
         "",
         "q_learning",
-        "alpha=0.05;alpha_end=0.001;gamma=1;epsilon=1;epsilon_end=0.1;epsilon_fraction=0.8",
+        "alpha=0.05;alpha_end=0.001;gamma=1;epsilon=1;epsilon_end=0.1;epsilon_fraction=1",
         1000000,
         50};
 
