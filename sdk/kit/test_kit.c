@@ -212,6 +212,63 @@ static void row_kernels_have_equal_bits_everywhere(void **state)
     }
 }
 
+struct wide {
+    float logits[ROWS * LD], dmulti[ROWS * LD], dmean[ROWS * LD], logp[ROWS], sde_logp[ROWS];
+    float var[2 * KIT_BLOCK], s2[2 * 5], dlog_std[2 * 5];
+    int32_t act[ROWS * 2];
+    struct kit_policy_sums sums;
+};
+
+/* Several choices a row, and noise of five features for two actions. */
+static void run_wide(const struct kit_rows *k, struct data *t, struct wide *w)
+{
+    static float scratch[(3 * ACTIONS + 8) * KIT_BLOCK];
+    const uint32_t sizes[2] = {2, 3};
+    const struct kit_parts parts = {sizes, 2};
+    const struct kit_categorical d = {t->logits, LD, NULL, 0, ACTIONS};
+    const struct kit_sde sde = {t->logits, LD, 5, w->s2};
+    const struct kit_policy_loss l = loss_of(t, scratch, 0.05f);
+    float u[ROWS * 2];
+    uint32_t i;
+
+    memset(w, 0, sizeof *w);
+    for (i = 0; i < 10; i++)
+        w->s2[i] = 0.6f + draw(7000 + i, 0.5f);
+    for (i = 0; i < 2 * ROWS; i++)
+        u[i] = 0.5f + draw(6000 + i, 0.5f);
+    k->multi(&d, &parts, ROWS, u, w->act, 2, w->logp, scratch);
+    k->multi_loss(&d, &parts, &l, w->act, 2, w->dmulti, &w->sums);
+    k->sde_logp(t->logits, LD, &sde, 2, ROWS, t->raw, 2, w->sde_logp, w->var, scratch);
+    k->sde_loss(t->logits, LD, &sde, 2, &l, t->raw, 2, w->dmean, w->dlog_std, &w->sums);
+}
+
+static void wide_kernels_have_equal_bits_everywhere(void **state)
+{
+    static struct wide first, other;
+    struct data t;
+    uint32_t isa, i, n = 0;
+
+    (void)state;
+    for (isa = LATHE_ISA_PORTABLE; isa <= LATHE_ISA_AVX512; isa++) {
+        const struct kit_rows *k = kit_rows_get(isa);
+        if (k == NULL)
+            continue;
+        fill(&t);
+        run_wide(k, &t, n == 0 ? &first : &other);
+        if (n++ > 0)
+            assert_memory_equal(&first, &other, sizeof first);
+    }
+    for (i = 0; i < ROWS; i++) { /* parts are independent: their log-probabilities add */
+        const float *z = t.logits + (size_t)i * LD;
+        const double a = log(exp((double)z[0]) + exp((double)z[1]));
+        const double b = log(exp((double)z[2]) + exp((double)z[3]) + exp((double)z[4]));
+        assert_in_range(first.act[2 * i], 0, 1);
+        assert_in_range(first.act[2 * i + 1], 0, 2);
+        near((double)first.logp[i],
+             (double)z[first.act[2 * i]] - a + (double)z[2 + first.act[2 * i + 1]] - b, 1e-5);
+    }
+}
+
 static void greedy_takes_the_lowest_maximum_allowed(void **state)
 {
     static float scratch[(3 * 4 + 8) * KIT_BLOCK];
@@ -339,6 +396,7 @@ int main(void)
         cmocka_unit_test(categorical_gradient_matches_differences),
         cmocka_unit_test(gaussian_gradient_matches_differences),
         cmocka_unit_test(row_kernels_have_equal_bits_everywhere),
+        cmocka_unit_test(wide_kernels_have_equal_bits_everywhere),
         cmocka_unit_test(greedy_takes_the_lowest_maximum_allowed),
         cmocka_unit_test(gae_matches_the_definition),
         cmocka_unit_test(normalizing_a_constant_gives_zeros),
