@@ -28,5 +28,6 @@
 #include "lathe/storage.h"
 #include "lathe/store.h"
 #include "lathe/task.h"
+#include "lathe/tokens.h"
 
 #endif
