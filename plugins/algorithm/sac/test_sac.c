@@ -18,7 +18,8 @@
 
 static const struct box_learner sac = {
     "sac", "sac",
-    "gamma=0.9;learning_rate=3e-3;net_arch=[32,32];batch_size=64;buffer_size=10000;ent_coef=0;tau=0.02;"
+    "gamma=0.9;learning_rate=3e-3;net_arch=[32,32];batch_size=64;buffer_size=10000;ent_coef=0;tau="
+    "0.02;"
     "lr_schedule=linear",
     "net_arch=[24,20];batch_size=150;buffer_size=1000;learning_starts=200;n_step=2"};
 static const struct box_learner cleanrl = {
