@@ -79,8 +79,9 @@ static void forward_job(void *user, uint32_t job)
 {
     struct sac *s = user;
 
-    if (job > 0) {
-        critic_forward(s, job - 1, s->base.x);
+    if (job > 0) { /* as much work as two passes of the actor */
+        critic_forward(s, 0, s->base.x);
+        critic_forward(s, 1, s->base.x);
         return;
     }
     sample_next(s);
@@ -90,7 +91,7 @@ static void forward_job(void *user, uint32_t job)
 
 static void forward_chunk(struct sac *s)
 {
-    s->base.engine->group(s->base.es, forward_job, s, 3);
+    s->base.engine->group(s->base.es, forward_job, s, 2);
 }
 
 static void target_job(void *user, uint32_t i)
@@ -258,11 +259,14 @@ static int32_t end_actor(struct sac *s)
 {
     struct lathe_net *nets[3] = {s->nets.trunk.net, s->nets.head.net, s->nets.log_std.net};
     double norm;
+    int32_t st;
 
-    if (s->cfg.sde)
-        s->base.engine->backward(nets[2], s->nets.log_std_ws, 1, s->dlog_std, NULL, 0, 0);
     s->upd.phase = s->cfg.cleanrl ? SAC_ENTROPY : SAC_POLYAK;
-    return optimize(s, nets, s->cfg.sde ? 3 : 2, s->base.cfg.learning_rate, &norm);
+    st = optimize(s, nets, 2, s->base.cfg.learning_rate, &norm);
+    if (st != LATHE_OK || !s->cfg.sde)
+        return st;
+    s->base.engine->backward(nets[2], s->nets.log_std_ws, 1, s->dlog_std, NULL, 0, 0);
+    return optimize(s, &nets[2], 1, s->base.cfg.learning_rate, &norm);
 }
 
 static int32_t end_entropy(struct sac *s)

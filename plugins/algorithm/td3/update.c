@@ -47,18 +47,21 @@ static void forward_job(void *user, uint32_t job)
     struct td3 *t = user;
     const struct kit_off_policy *b = &t->base;
     const uint32_t c = t->upd.chunk;
+    uint32_t i;
 
-    if (job == 0)
+    if (job == 0) {
         next_actions(t);
-    else
-        t->q_rows[job - 1][c] =
-            b->engine->forward(t->nets.q[job - 1].net, t->nets.q_ws[job - 1][c],
-                               kit_off_policy_rows(b, c), b->x + start(c, b->ld), b->ld);
+        return;
+    }
+    for (i = 0; i < t->cfg.n_critics; i++)
+        t->q_rows[i][c] =
+            b->engine->forward(t->nets.q[i].net, t->nets.q_ws[i][c], kit_off_policy_rows(b, c),
+                               b->x + start(c, b->ld), b->ld);
 }
 
 static void forward_chunk(struct td3 *t)
 {
-    t->base.engine->group(t->base.es, forward_job, t, 1 + t->cfg.n_critics);
+    t->base.engine->group(t->base.es, forward_job, t, 2);
 }
 
 static void target_job(void *user, uint32_t i)
