@@ -11,17 +11,19 @@
 
 #include "cpu.h"
 
+#define N_MAX 0xffffu
 #define SPIN_TURNS 400 /* about 2 us of pause instructions */
 #define YIELD_TURNS 64
 #define WINDOW_NS 50000000
 #define REST_NS 1000000000
 
 struct group {
-    _Atomic uint64_t ticket; /* job number << 32 | next index; claimed by compare-and-swap */
+    /* job number << 32 | number of calls << 16 | next index; claimed by compare-and-swap. The count
+     * travels with the job, so that a late helper never measures an old job by a new count. */
+    _Atomic uint64_t ticket;
     _Atomic uint32_t done;
     _Atomic(void *) user;
     void (*_Atomic call)(void *user, uint32_t index);
-    _Atomic uint32_t n;
     _Atomic uint32_t sleepers;
     _Atomic int stop;
     pthread_mutex_t lock; /* guards the wake condition: sleepers re-check ticket under it */
@@ -51,11 +53,10 @@ static void work(struct group *g, uint32_t job)
 {
     for (;;) {
         uint64_t t = atomic_load_explicit(&g->ticket, memory_order_acquire);
-        const uint32_t index = (uint32_t)t;
+        const uint32_t index = (uint32_t)t & N_MAX, n = (uint32_t)t >> 16;
         void (*call)(void *, uint32_t) = atomic_load_explicit(&g->call, memory_order_relaxed);
         void *user = atomic_load_explicit(&g->user, memory_order_relaxed);
-        if ((uint32_t)(t >> 32) != job ||
-            index >= atomic_load_explicit(&g->n, memory_order_relaxed))
+        if ((uint32_t)(t >> 32) != job || index >= n)
             return;
         if (!atomic_compare_exchange_weak_explicit(&g->ticket, &t, t + 1, memory_order_acq_rel,
                                                    memory_order_relaxed))
@@ -161,7 +162,7 @@ void group_run(struct group *g, void (*call)(void *user, uint32_t index), void *
 {
     uint32_t job, i;
 
-    if (n < 2 || (g->rest_until != 0 && now_ns() < g->rest_until)) {
+    if (n < 2 || n > N_MAX || (g->rest_until != 0 && now_ns() < g->rest_until)) {
         for (i = 0; i < n; i++)
             call(user, i);
         return;
@@ -170,9 +171,8 @@ void group_run(struct group *g, void (*call)(void *user, uint32_t index), void *
     /* every index of the job before is claimed, so nobody acts on these until ticket changes */
     atomic_store_explicit(&g->call, call, memory_order_relaxed);
     atomic_store_explicit(&g->user, user, memory_order_relaxed);
-    atomic_store_explicit(&g->n, n, memory_order_relaxed);
     atomic_store_explicit(&g->done, 0, memory_order_relaxed);
-    atomic_store(&g->ticket, (uint64_t)job << 32);
+    atomic_store(&g->ticket, (uint64_t)job << 32 | (uint64_t)n << 16);
     if (atomic_load(&g->sleepers) > 0) {
         pthread_mutex_lock(&g->lock);
         pthread_cond_broadcast(&g->wake);
